@@ -1,0 +1,3 @@
+//! The Docker Engine API: calls, and the types of what comes back. Pure, opens nothing.
+
+pub mod types;

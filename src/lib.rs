@@ -1,0 +1,6 @@
+//! drowse puts idle containers to sleep and wakes them when somebody knocks.
+
+pub mod docker;
+pub mod error;
+pub mod http;
+pub mod net;
