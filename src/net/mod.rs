@@ -1,5 +1,7 @@
 //! Everything that touches a socket. Knows HTTP, but no Docker.
 
+pub mod clients;
+
 use std::path::PathBuf;
 
 /// Where to connect, and how; ordered so that it can be the key of the client table.
