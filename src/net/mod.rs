@@ -1,6 +1,9 @@
 //! Everything that touches a socket. Knows HTTP, but no Docker.
 
+pub mod access;
 pub mod clients;
+pub mod connect;
+pub mod wait;
 
 use std::path::PathBuf;
 
