@@ -2,7 +2,9 @@
 
 pub mod access;
 pub mod clients;
+pub mod command;
 pub mod connect;
+pub mod resolve;
 pub mod wait;
 
 use std::path::PathBuf;
