@@ -5,6 +5,9 @@ pub mod clients;
 pub mod command;
 pub mod connect;
 pub mod resolve;
+pub mod stream;
+pub mod tls;
+pub mod trust;
 pub mod wait;
 
 use std::path::PathBuf;
