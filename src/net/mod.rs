@@ -1,9 +1,11 @@
 //! Everything that touches a socket. Knows HTTP, but no Docker.
 
 pub mod access;
+pub mod blocking;
 pub mod clients;
 pub mod command;
 pub mod connect;
+pub mod link;
 pub mod resolve;
 pub mod stream;
 pub mod tls;
