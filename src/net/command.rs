@@ -4,7 +4,7 @@
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::process::{self, Child, ChildStderr, Stdio};
+use std::process::{self, Child, ChildStderr, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
@@ -19,6 +19,8 @@ const WORDS_LIMIT_BYTES: usize = 1024;
 /// How long a child that closed its stdout may take to say why. A grandchild can hold its stderr
 /// open for good (ssh's ControlPersist does).
 const LAST_WORDS_WITHIN: Duration = Duration::from_millis(500);
+
+const REAP_RETRY_EVERY: Duration = Duration::from_millis(1);
 
 /// The running child; killed and reaped on drop. Its stdin and stdout are one end of a socket
 /// pair, so that what ssh does to the mode of its descriptors does not reach ours.
@@ -65,7 +67,7 @@ impl Command {
     }
 
     /// Why the child ended: the last line of its stderr, else its exit status. To be asked when
-    /// the stream ended early.
+    /// the stream ended early; takes half a second at most.
     pub fn last_words(&mut self) -> String {
         let until = Instant::now() + LAST_WORDS_WITHIN;
         self.listen();
@@ -77,11 +79,13 @@ impl Command {
         }
         let said = String::from_utf8_lossy(&self.words);
         let last = said.lines().map(str::trim).rfind(|line| !line.is_empty());
-        match (last, self.child.try_wait()) {
-            (Some(line), _) if line.starts_with(&self.program) => line.to_owned(),
-            (Some(line), _) => format!("{}: {line}", self.program),
-            (None, Ok(Some(status))) => format!("{} ended with {status}", self.program),
-            (None, _) => format!("{} closed its output", self.program),
+        match last {
+            Some(line) if line.starts_with(&self.program) => line.to_owned(),
+            Some(line) => format!("{}: {line}", self.program),
+            None => match exit_status(&mut self.child, until) {
+                Some(status) => format!("{} ended with {status}", self.program),
+                None => format!("{} closed its output", self.program),
+            },
         }
     }
 
@@ -149,6 +153,16 @@ fn start(program: &str, arguments: &[String]) -> io::Result<Command> {
         rustix::io::ioctl_fionbio(stderr, true)?;
     }
     Ok(command)
+}
+
+/// A child closes its descriptors a moment before it can be reaped.
+fn exit_status(child: &mut Child, until: Instant) -> Option<ExitStatus> {
+    loop {
+        match child.try_wait() {
+            Ok(None) if Instant::now() < until => std::thread::sleep(REAP_RETRY_EVERY),
+            status => return status.ok().flatten(),
+        }
+    }
 }
 
 #[cfg(test)]

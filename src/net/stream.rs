@@ -1,4 +1,5 @@
-//! One kind of byte stream for every way to an engine. Never blocks but in `wait`; knows no HTTP.
+//! One kind of byte stream for every way to an engine, non-blocking but for `wait` and `explain`.
+//! Knows no HTTP.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -123,7 +124,8 @@ impl Stream {
         matches!(self.read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// Why `error` came up, or, without one, why the other side may have closed the stream.
+    /// Why `error` came up, or, without one, why the other side may have closed the stream. Waits
+    /// up to half a second for the last words of a command.
     pub fn explain(&mut self, endpoint: &Endpoint, error: Option<&io::Error>) -> Why {
         let tls_error = error.and_then(tls::rustls_error);
         match (self, &endpoint.route, tls_error) {
