@@ -1,1 +1,5 @@
-mod nothing {}
+//! The crate seen from outside: whole outputs, recorded replies, random worlds.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod exchange;
