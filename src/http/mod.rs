@@ -3,6 +3,7 @@
 mod body;
 pub mod exchange;
 mod framing;
+pub mod head;
 
 use std::time::Duration;
 
