@@ -2,5 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "../fuzz/checks.rs"]
+mod checks;
 mod exchange;
+#[path = "../fuzz/oracle.rs"]
+mod oracle;
 mod recorded;
+mod replies;
