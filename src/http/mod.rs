@@ -1,5 +1,10 @@
 //! One HTTP exchange as values: what is asked and how the answer is read. Opens nothing.
 
+mod body;
+pub mod exchange;
+mod framing;
+pub mod head;
+
 use std::time::Duration;
 
 use crate::error::Why;

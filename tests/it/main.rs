@@ -1,6 +1,13 @@
-//! The library from outside, over real sockets and files.
+//! The crate seen from outside: whole outputs, recorded replies, random worlds, real sockets.
 
-// Clippy takes only `#[test]` functions for tests, not the servers beside them.
+// Clippy takes only `#[test]` functions for tests, not the servers and loaders beside them.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "../fuzz/checks.rs"]
+mod checks;
+mod exchange;
 mod net;
+#[path = "../fuzz/oracle.rs"]
+mod oracle;
+mod recorded;
+mod replies;
