@@ -4,3 +4,4 @@ pub mod docker;
 pub mod error;
 pub mod http;
 pub mod net;
+pub mod yaml;

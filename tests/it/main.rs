@@ -1,1 +1,3 @@
-mod nothing {}
+//! Tests of whole parts, one file a noun; no engine is needed.
+
+mod yaml;
