@@ -1,7 +1,10 @@
 //! drowse puts idle containers to sleep and wakes them when somebody knocks.
 
+pub mod agent;
 pub mod docker;
 pub mod error;
+pub mod host;
 pub mod http;
+pub mod nearest;
 pub mod net;
 pub mod yaml;

@@ -1,3 +1,4 @@
 //! Tests of whole parts, one file a noun; no engine is needed.
 
+mod host;
 mod yaml;
