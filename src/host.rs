@@ -12,7 +12,7 @@ const PLAIN_PORT: u16 = 2375;
 /// The port of `tcp://` with TLS (docker/cli), and of `https://`.
 const TLS_PORT: u16 = 2376;
 /// `sockaddr_un` has 108 bytes, the last a NUL (unix(7)).
-const SOCKET_PATH_LIMIT_BYTES: usize = 107;
+pub const SOCKET_PATH_LIMIT_BYTES: usize = 107;
 /// RFC 1035 §2.3.4.
 const NAME_LIMIT_BYTES: usize = 253;
 /// The Host header where there is no host.
@@ -140,7 +140,7 @@ pub fn place(text: &str) -> Result<(String, Option<u16>), Why> {
 }
 
 /// A port as digits, 1 to 65535.
-pub fn port_number(text: &str) -> Result<u16, Why> {
+fn port_number(text: &str) -> Result<u16, Why> {
     let digits = text.bytes().all(|b| b.is_ascii_digit());
     match text.parse::<u16>() {
         Ok(port) if digits && port > 0 => Ok(port),
@@ -149,7 +149,7 @@ pub fn port_number(text: &str) -> Result<u16, Why> {
 }
 
 /// The absolute path of a socket, short enough for the kernel.
-pub fn socket_path(path: &str) -> Result<&str, Why> {
+fn socket_path(path: &str) -> Result<&str, Why> {
     if path.len() > SOCKET_PATH_LIMIT_BYTES {
         let length = path.len();
         return Err(invalid(format!(
@@ -293,7 +293,8 @@ fn is_loopback(host: &str) -> bool {
         || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
-fn authority(host: &str, port: u16) -> String {
+/// What the Host header says of a place: `host:port`, an IPv6 address in brackets.
+pub fn authority(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
