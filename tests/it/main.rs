@@ -5,9 +5,15 @@
 
 #[path = "../fuzz/checks.rs"]
 mod checks;
+mod config;
+mod contexts;
 mod exchange;
+mod home;
+mod host;
+mod misconfig;
 mod net;
 #[path = "../fuzz/oracle.rs"]
 mod oracle;
 mod recorded;
 mod replies;
+mod yaml;
