@@ -1,6 +1,7 @@
 //! drowse puts idle containers to sleep and wakes them when somebody knocks.
 
 pub mod docker;
+pub mod duration;
 pub mod error;
 pub mod http;
 pub mod net;
