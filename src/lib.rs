@@ -4,4 +4,6 @@ pub mod docker;
 pub mod duration;
 pub mod error;
 pub mod http;
+pub mod nearest;
 pub mod net;
+pub mod yaml;
