@@ -4,6 +4,7 @@ pub mod docker;
 pub mod duration;
 pub mod error;
 pub mod http;
+pub mod image;
 pub mod nearest;
 pub mod net;
 pub mod yaml;
