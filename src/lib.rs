@@ -5,6 +5,8 @@ pub mod duration;
 pub mod error;
 pub mod http;
 pub mod image;
+pub mod label;
 pub mod nearest;
 pub mod net;
+pub mod plan;
 pub mod yaml;
