@@ -1,5 +1,6 @@
 //! drowse puts idle containers to sleep and wakes them when somebody knocks.
 
+pub mod container;
 pub mod docker;
 pub mod duration;
 pub mod error;

@@ -4,5 +4,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod any_labels;
+mod containers;
 mod labels;
 mod plans;
