@@ -3,17 +3,21 @@
 // Clippy takes only `#[test]` functions for tests, not the servers and loaders beside them.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod any_labels;
 #[path = "../fuzz/checks.rs"]
 mod checks;
 mod config;
+mod containers;
 mod contexts;
 mod exchange;
 mod home;
 mod host;
+mod labels;
 mod misconfig;
 mod net;
 #[path = "../fuzz/oracle.rs"]
 mod oracle;
+mod plans;
 mod recorded;
 mod replies;
 mod yaml;

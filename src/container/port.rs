@@ -1,0 +1,66 @@
+//! Port mappings as they are printed: a sorted list, and one mapping for each port number.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::docker::types;
+
+/// One port mapping.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Port {
+    /// The host's address; `None`: not published, or the engine does not say (Podman 4.3).
+    pub ip: Option<String>,
+    /// The container's port.
+    pub private_port: u16,
+    /// The host's port; `None`: not published.
+    pub public_port: Option<u16>,
+    /// `tcp`, `udp` or `sctp`.
+    #[serde(rename = "type")]
+    pub kind: Cow<'static, str>,
+}
+
+/// By the container's port; then, as among several for one port, by how well it serves: tcp before
+/// udp, IPv4 before IPv6, published before not. Repeats are dropped.
+pub fn sorted(ports: Vec<types::Port>) -> Vec<Port> {
+    let mut ports: Vec<Port> = ports.into_iter().map(port).collect();
+    ports.sort_by(|a, b| (a.private_port, rank(a)).cmp(&(b.private_port, rank(b))));
+    ports.dedup();
+    ports
+}
+
+/// The best mapping for each number that `number` tells.
+pub fn best(ports: &[Port], number: fn(&Port) -> Option<u16>) -> BTreeMap<u16, Port> {
+    let mut best: BTreeMap<u16, &Port> = BTreeMap::new();
+    for port in ports {
+        let Some(number) = number(port) else { continue };
+        let kept = best.entry(number).or_insert(port);
+        if rank(port) < rank(kept) {
+            *kept = port;
+        }
+    }
+    best.into_iter().map(|(number, port)| (number, port.clone())).collect()
+}
+
+fn port(port: types::Port) -> Port {
+    let kind = match port.kind.as_str() {
+        "tcp" | "" => "tcp".into(),
+        "udp" => "udp".into(),
+        _ => Cow::Owned(port.kind),
+    };
+    Port {
+        ip: port.ip.filter(|ip| !ip.is_empty()),
+        private_port: port.private_port,
+        public_port: port.public_port.filter(|port| *port > 0),
+        kind,
+    }
+}
+
+fn rank(port: &Port) -> impl Ord + '_ {
+    let ip = port.ip.as_deref().unwrap_or_default();
+    let public = (port.public_port.is_none(), ip, port.public_port);
+    // `sctp`, `tcp`, `udp`: the first letter would not do.
+    let kind = (port.kind != "tcp", port.kind != "udp", port.kind.as_ref());
+    (kind, ip.contains(':'), public, port.private_port)
+}
