@@ -1,1 +1,7 @@
-mod nothing {}
+//! Tests from outside, one program: the house rules, and the built binary.
+
+// Clippy takes only `#[test]` functions for tests, not what stands beside them.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod house;
+mod source;

@@ -57,4 +57,5 @@ within() {
 serve() {
   "${@:2}" >"$W/log/$1" 2>&1 </dev/null &
   server=$!
+  disown # a test may kill it; no message then
 }
