@@ -1,1 +1,1 @@
-mod nothing {}
+//! Tests that need more than one file: recorded replies, whole outputs.
