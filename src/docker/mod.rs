@@ -2,9 +2,14 @@
 
 pub mod answer;
 pub mod documents;
+pub mod events;
 pub mod inspect;
 mod lenient;
+pub mod logs;
+pub mod pull;
 mod query;
+pub mod split;
+pub mod stats;
 mod time;
 pub mod types;
 pub mod version;
