@@ -33,7 +33,7 @@ pub struct Summary {
     /// `Up 55 seconds (healthy)`.
     #[serde(deserialize_with = "or_default")]
     pub status: String,
-    /// Docker ≥ 29 lists the health itself.
+    /// Docker ≥ 29 lists the health itself; inspect tells it everywhere.
     #[serde(deserialize_with = "or_default")]
     pub health: Option<Health>,
     /// Absent in Podman's list: inspect tells.
@@ -54,8 +54,9 @@ pub struct Summary {
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Port {
-    /// The address it is published on; `None`: not published, or Podman 4.3.
-    #[serde(rename = "IP", deserialize_with = "or_default")]
+    /// The address it is published on; `None`: not published (Docker 29 writes an empty text), or
+    /// an address the engine chooses at start, or Podman 4.3, which tells none.
+    #[serde(rename = "IP", deserialize_with = "unless_empty")]
     pub ip: Option<String>,
     /// The container's port.
     #[serde(deserialize_with = "or_default")]
@@ -132,4 +133,12 @@ where
     T: Default + Deserialize<'de>,
 {
     Ok(Option::<T>::deserialize(from)?.unwrap_or_default())
+}
+
+/// An empty text reads as none.
+pub(crate) fn unless_empty<'de, D>(from: D) -> Result<Option<String>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    Ok(Option::<String>::deserialize(from)?.filter(|text| !text.is_empty()))
 }

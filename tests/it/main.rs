@@ -9,6 +9,10 @@ mod checks;
 mod config;
 mod containers;
 mod contexts;
+mod docker_outcomes;
+mod docker_replies;
+mod docker_requests;
+mod docker_streams;
 mod exchange;
 mod home;
 mod host;
@@ -19,6 +23,7 @@ mod net;
 #[path = "../fuzz/oracle.rs"]
 mod oracle;
 mod plans;
+mod random_replies;
 mod recorded;
 mod replies;
 mod source;

@@ -1,234 +1,114 @@
-//! Random replies, sound and broken, against ureq-proto, random openings at a door, and the
-//! fuzzer's corpus.
+//! Recorded replies as values: the committed ones, and all of them where they lie beside the crate.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use drowse::http::Method;
-use proptest::collection::vec;
-use proptest::prelude::*;
-use proptest::sample::{Index, select};
-use proptest::test_runner::RngSeed;
+use drowse::http::Reply;
 
-use crate::{checks, oracle};
+/// The engines whose replies were recorded; also the folders' names.
+pub const ENGINES: [&str; 4] = ["docker-20.10", "docker-29.7", "podman-4.3", "podman-5.8"];
 
-/// One way to change the bytes of a reply.
-#[derive(Clone, Debug)]
-enum Harm {
-    Replace(Index, u8),
-    Insert(Index, u8),
-    Remove(Index),
-    Repeat(Index, Index),
-    Cut(Index),
+/// A recorded reply and the request it answers.
+pub struct Recorded {
+    /// `docker-20.10/errors/start-304`
+    pub name: String,
+    pub method: String,
+    /// Without the version prefix.
+    pub path: String,
+    pub reply: Reply,
+    /// The body ended as its head said it would; not so where a stream was cut.
+    pub ended: bool,
+    /// As it came, without the chunks' borders.
+    pub pieces: Vec<Vec<u8>>,
 }
 
-fn status_line() -> impl Strategy<Value = &'static str> {
-    prop_oneof![
-        8 => Just("HTTP/1.1 200 OK"),
-        2 => Just("HTTP/1.0 200 OK"),
-        4 => select(vec![
-            "HTTP/1.1 204 No Content", "HTTP/1.1 304 Not Modified", "HTTP/1.1 404", "HTTP/1.1 500 ",
-            "HTTP/1.1 302 Found", "HTTP/1.1 101 Switching", "HTTP/1.1 099 X", "HTTP/1.1 999 \u{e9}",
-            "HTTP/1.2 200 OK", "HTTP/2 200", "HTTP/1.1  200 OK", "http/1.1 200 OK", "HTTP/1.1 20 OK",
-        ]),
-    ]
+/// The committed reply of that name: `docker-20.10/list-all`.
+pub fn load(name: &str) -> Reply {
+    read(&folder(), name, "GET").reply
 }
 
-fn header(body_len: usize) -> impl Strategy<Value = String> {
-    let line = |name: &'static str, values: Vec<&'static str>| {
-        select(values).prop_map(move |value| format!("{name}: {value}"))
+/// All committed replies of `engine`, in the order of their names.
+pub fn recorded(engine: &str) -> Vec<Recorded> {
+    listed(&folder(), engine)
+}
+
+/// All replies that were ever recorded of `engine`; none where they don't lie beside the crate.
+pub fn shared(engine: &str) -> Vec<Recorded> {
+    let folder = beside("docker/replies");
+    if folder.is_dir() { listed(&folder, engine) } else { Vec::new() }
+}
+
+/// A path beside the crate's own, which need not exist.
+pub fn beside(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(path)
+}
+
+/// Where the committed replies are.
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/replies")
+}
+
+fn listed(folder: &Path, engine: &str) -> Vec<Recorded> {
+    let Ok(index) = fs::read_to_string(folder.join(engine).join("INDEX.tsv")) else {
+        return Vec::new();
     };
-    prop_oneof![
-        3 => Just(format!("Content-Length: {body_len}")),
-        1 => line("content-length", vec!["0", "5", "+5", "5, 5", "5,", "-1", "", "007", "0x5", "9 9"]),
-        3 => Just("Transfer-Encoding: chunked".to_string()),
-        1 => line("transfer-encoding", vec!["Chunked", "gzip", "identity", "chunked, chunked", ""]),
-        2 => line("Connection", vec!["close", "keep-alive", "Keep-Alive, close", "x"]),
-        2 => line("Location", vec!["/", "http://[", "\u{e9}"]),
-        1 => select(vec!["A : b", " folded", "no colon", ": x", "A:\u{7f}", "A:b\rc", "A:"])
-            .prop_map(str::to_string),
-    ]
-}
-
-/// The head of a reply, sound more often than not.
-fn head(status_line: &str, headers: &[String], end_of_line: &str) -> Vec<u8> {
-    let mut text = format!("{status_line}{end_of_line}");
-    for header in headers {
-        text.push_str(header);
-        text.push_str(end_of_line);
-    }
-    text.push_str(end_of_line);
-    text.into_bytes()
-}
-
-fn interim() -> impl Strategy<Value = Vec<u8>> {
-    let one = select(vec![
-        "HTTP/1.1 100 Continue\r\n\r\n",
-        "HTTP/1.1 100 Continue\r\nA: b\r\n\r\n",
-        "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n",
-        "\r\n",
-    ]);
-    prop_oneof![
-        8 => Just(Vec::new()),
-        2 => vec(one, 1..3).prop_map(|lines| lines.concat().into_bytes()),
-    ]
-}
-
-/// A chunk with its size written in some way.
-fn chunk(data: &[u8], size: &str) -> Vec<u8> {
-    let size = size.replace('N', &format!("{:x}", data.len()));
-    [size.as_bytes(), b"\r\n", data, b"\r\n"].concat()
-}
-
-fn chunked_body() -> impl Strategy<Value = Vec<u8>> {
-    let size = prop_oneof![
-        8 => Just("N"),
-        2 => select(vec![
-            "0N", "N ", "N;a=b", "N ; a=\"b;c\"", "000000000000000000000N", "N;aaaaaaaaaaaaaaaaaaaaaaaaa",
-            "+N", "-N", " N", "N N", "0xN", "N\u{b}", "N;a\nb", "N\n", "ffffffffffffffffN", "",
-        ]),
-    ];
-    let chunks = vec((vec(any::<u8>(), 1..40), size), 0..4);
-    let end = prop_oneof![
-        6 => Just("0\r\n\r\n"),
-        2 => select(vec![
-            "0\r\nA: b\r\n\r\n", "0;a\r\nA: b\r\nC:\r\n\r\nrest", "00\r\n\r\nHTTP/1.1", "0\r\n\n",
-            "0\r\nno colon\r\n\r\n", "0\r\n folded\r\n\r\n", "0\r\n", "", "0\n\n", "0\r\nA: b\n\r\n",
-        ]),
-    ];
-    (chunks, end).prop_map(|(chunks, end)| {
-        let chunks = chunks.iter().map(|(data, size)| chunk(data, size));
-        [chunks.collect::<Vec<_>>().concat(), end.as_bytes().to_vec()].concat()
-    })
-}
-
-fn harm() -> impl Strategy<Value = Harm> {
-    let byte = prop_oneof![any::<u8>(), select(b"\r\n\t ;:,0123af\0".to_vec())];
-    prop_oneof![
-        (any::<Index>(), byte.clone()).prop_map(|(at, byte)| Harm::Replace(at, byte)),
-        (any::<Index>(), byte).prop_map(|(at, byte)| Harm::Insert(at, byte)),
-        any::<Index>().prop_map(Harm::Remove),
-        any::<(Index, Index)>().prop_map(|(from, to)| Harm::Repeat(from, to)),
-        any::<Index>().prop_map(Harm::Cut),
-    ]
-}
-
-fn harmed(mut wire: Vec<u8>, harms: &[Harm]) -> Vec<u8> {
-    for harm in harms {
-        let at = |index: &Index| index.index(wire.len().max(1));
-        match harm {
-            _ if wire.is_empty() => {}
-            Harm::Replace(index, byte) => {
-                let at = at(index);
-                wire[at] = *byte;
-            }
-            Harm::Insert(index, byte) => wire.insert(at(index), *byte),
-            Harm::Remove(index) => drop(wire.remove(at(index))),
-            Harm::Repeat(from, to) => {
-                let (from, to) = (at(from).min(at(to)), at(from).max(at(to)));
-                wire.extend_from_within(from..to);
-            }
-            Harm::Cut(index) => wire.truncate(at(index)),
+    let mut all: Vec<Recorded> = Vec::new();
+    for line in index.lines().skip(1) {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let [name, method, path, ..] = fields[..] else { panic!("{engine}: {line}") };
+        let name = format!("{engine}/{name}");
+        if folder.join(format!("{name}.http")).exists() {
+            let path = unversioned(path).to_owned();
+            all.push(Recorded { path, ..read(folder, &name, method) });
         }
     }
-    wire
+    all
 }
 
-fn reply() -> impl Strategy<Value = Vec<u8>> {
-    let body = prop_oneof![chunked_body(), vec(any::<u8>(), 0..60)];
-    let head_and_body = body.prop_flat_map(|body| {
-        let headers = vec(header(body.len()), 0..5);
-        let end_of_line = prop_oneof![8 => Just("\r\n"), 1 => Just("\n")];
-        (status_line(), headers, end_of_line).prop_map(move |(status_line, headers, end)| {
-            [head(status_line, &headers, end), body.clone()].concat()
-        })
-    });
-    let harms = prop_oneof![3 => Just(Vec::new()), 2 => vec(harm(), 1..3)];
-    (interim(), head_and_body, harms)
-        .prop_map(|(interim, reply, harms)| harmed([interim, reply].concat(), &harms))
+/// `/v1.41/info` → `/info`
+fn unversioned(path: &str) -> &str {
+    let rest = path.strip_prefix("/v1.").and_then(|rest| rest.find('/').map(|at| &rest[at..]));
+    rest.unwrap_or(path)
 }
 
-fn opening() -> impl Strategy<Value = Vec<u8>> {
-    let line = select(vec![
-        "GET / HTTP/1.1",
-        "POST /a?b HTTP/1.0",
-        "GET http://a/b HTTP/1.1",
-        "CONNECT a:1 HTTP/1.1",
-        "OPTIONS * HTTP/1.1",
-        "PRI * HTTP/2.0",
-        "\r\nGET / HTTP/1.1",
-        "NICK bob",
-        "\r\n",
-        "SSH-2.0-x",
-    ]);
-    let header = select(vec![
-        "Host: a",
-        "Host: b",
-        "Content-Length: 5",
-        "Content-Length: 6",
-        "Transfer-Encoding: chunked",
-        "Transfer-Encoding: x",
-        "Connection: upgrade",
-        "Upgrade: websocket",
-        "Accept: text/html",
-        "Accept: a,text/html;q=0",
-        "X\u{e9}: y",
-        " folded",
-        "",
-    ]);
-    let headers = vec(header.prop_map(str::to_string), 0..6);
-    let harms = prop_oneof![Just(Vec::new()), vec(harm(), 1..4)];
-    (line, headers, harms).prop_map(|(line, headers, harms)| {
-        harmed([head(line, &headers, "\r\n"), b"rest".to_vec()].concat(), &harms)
-    })
+fn read(folder: &Path, name: &str, method: &str) -> Recorded {
+    let file = folder.join(format!("{name}.http"));
+    let bytes = fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let head_end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
+    let head = String::from_utf8_lossy(&bytes[..head_end]).into_owned();
+    let body = &bytes[head_end + 4..];
+    let mut lines = head.split("\r\n");
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)).expect("a status line");
+    let headers: Vec<(String, String)> = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    let mut reply = Reply { status: status.parse().expect("a number"), headers, body: Vec::new() };
+    let chunked = reply.header("transfer-encoding") == Some("chunked");
+    // The socket proxy's replies were written down without their chunks.
+    let kept = chunked && !name.starts_with("socket-proxy/");
+    let (pieces, ended) = match (kept, method) {
+        (_, "HEAD") => (Vec::new(), true),
+        (true, _) => chunks(body),
+        (false, _) => (vec![body.to_vec()], !chunked),
+    };
+    reply.body = pieces.concat();
+    let (method, path) = (method.to_owned(), String::new());
+    Recorded { name: name.to_owned(), method, path, reply, ended, pieces }
 }
 
-/// Runs a check on every input that the fuzzer kept.
-fn replay(target: &str, check: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/fuzz").join(target);
-    let files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap()).collect();
-    assert!(files.len() > 20, "{}", folder.display());
-    for file in files {
-        check(&fs::read(file.path()).unwrap());
+/// The chunks, and whether the last one came.
+fn chunks(mut body: &[u8]) -> (Vec<Vec<u8>>, bool) {
+    let mut pieces = Vec::new();
+    while let Some(line_end) = body.windows(2).position(|two| two == b"\r\n") {
+        let size = std::str::from_utf8(&body[..line_end]).expect("a chunk's size");
+        let size = usize::from_str_radix(size, 16).expect("a chunk's size");
+        let rest = &body[line_end + 2..];
+        if size == 0 {
+            return (pieces, true);
+        }
+        pieces.push(rest[..size.min(rest.len())].to_vec());
+        body = rest.get(size + 2..).unwrap_or_default();
     }
-}
-
-#[test]
-fn what_the_fuzzer_kept_for_the_exchange_holds() {
-    replay("exchange", checks::exchange);
-}
-
-#[test]
-fn what_the_fuzzer_kept_for_the_head_reader_holds() {
-    replay("head", checks::head);
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 4000,
-        failure_persistence: None,
-        rng_seed: RngSeed::Fixed(9112),
-        ..ProptestConfig::default()
-    })]
-
-    #[test]
-    fn a_random_reply_is_what_ureq_proto_makes_of_it(wire in reply(), is_head in any::<bool>()) {
-        oracle::compare(if is_head { Method::Head } else { Method::Get }, &wire);
-    }
-
-    #[test]
-    fn a_random_reply_is_the_same_in_any_pieces(choice in any::<u8>(), wire in reply()) {
-        checks::exchange(&[&[choice], &wire[..]].concat());
-    }
-
-    #[test]
-    fn a_random_opening_is_the_same_in_any_pieces(bytes in opening()) {
-        checks::head(&bytes);
-    }
-
-    #[test]
-    fn no_bytes_make_them_panic(bytes in vec(any::<u8>(), 0..200)) {
-        checks::exchange(&bytes);
-        checks::head(&bytes);
-    }
+    (pieces, false)
 }
