@@ -5,6 +5,7 @@
 #[path = "../fuzz/checks.rs"]
 mod checks;
 mod exchange;
+mod head;
 #[path = "../fuzz/oracle.rs"]
 mod oracle;
 mod recorded;
