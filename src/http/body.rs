@@ -230,7 +230,14 @@ mod tests {
             ("no CRLF after a chunk", &["1\r\nab", "1\r\na\n", "1\r\na\rb", "2\r\nabc\r\n"]),
             (
                 "a bad trailer",
-                &["0\r\n\n", "0\r\na b\r\n\r\n", "0\r\n: a\r\n", "0\r\na: b\n", "0\r\na: b\r\n c"],
+                &[
+                    "0\r\n\n",
+                    "0\r\na b\r\n\r\n",
+                    "0\r\n: a\r\n",
+                    "0\r\na: b\r\n c",
+                    "0\r\na: b\rc",
+                    "0\r\n\rx",
+                ],
             ),
         ] {
             for wire in wires {

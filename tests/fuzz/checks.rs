@@ -2,7 +2,7 @@
 
 use drowse::error::Why;
 use drowse::http::exchange::{Afterwards, Exchange, Progress};
-use drowse::http::head::{self, HEAD_LIMIT, Opening};
+use drowse::http::head::{HEAD_LIMIT, Look, Opening};
 use drowse::http::{Method, Reply, Request};
 
 use crate::oracle;
@@ -67,16 +67,16 @@ fn told_by_kind(why: Why) -> Why {
 /// However the bytes come in, the opening is the same, told no later than at the limit, and a head
 /// lies within the bytes.
 pub fn head(data: &[u8]) {
-    let whole = head::read(data, 0);
-    let mut seen = 0;
+    let whole = Look::default().at(data);
+    let mut look = Look::default();
+    let mut to = 0;
     let mut piece_bytes = 1;
     let told = loop {
-        let to = (seen + piece_bytes).min(data.len());
-        let opening = head::read(data.get(..to).unwrap_or_default(), seen);
+        to = (to + piece_bytes).min(data.len());
+        let opening = look.at(data.get(..to).unwrap_or_default());
         if opening != Opening::NeedMore || to == data.len() {
             break opening;
         }
-        seen = to;
         piece_bytes = piece_bytes % 7 + 1;
     };
     assert_eq!(told, whole, "in pieces");

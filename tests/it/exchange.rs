@@ -232,6 +232,14 @@ fn a_reply_that_ends_early_is_an_error() {
 }
 
 #[test]
+fn a_close_after_the_reply_costs_only_the_connection() {
+    let mut exchange = sent(Method::Get);
+    let wire = with_ok("HTTP/1.1", "");
+    assert_eq!(exchange.feed(wire.as_bytes(), &mut Vec::new()), Ok(REUSE));
+    assert_eq!((exchange.end(), exchange.progress()), (Ok(()), CLOSE));
+}
+
+#[test]
 fn only_silence_counts_as_unanswered() {
     let mut exchange = sent(Method::Get);
     assert!(exchange.unanswered());

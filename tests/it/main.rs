@@ -14,6 +14,7 @@ mod docker_replies;
 mod docker_requests;
 mod docker_streams;
 mod exchange;
+mod head;
 mod home;
 mod host;
 mod house;
