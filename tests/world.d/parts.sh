@@ -25,6 +25,9 @@ find_parts() {
   local wanted="engine podman nft" name missing=()
   required chromium && wanted+=" chromium"
   listed registry "${DROWSE_WITH-}" && wanted+=" registry"
+  for name in $(tr , ' ' <<<"${DROWSE_REQUIRE-}"); do
+    [[ -n ${commands[$name]-} ]] || fail "DROWSE_REQUIRE: no part is called $name"
+  done
   PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
   for name in $wanted; do
     [[ -z $(lacking "$name") ]] || missing+=("$name")
