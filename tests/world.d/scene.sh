@@ -27,7 +27,7 @@ build_scene_at() {
   for act in .first .second; do
     scene_lines "$socket" $act '.name, .then, .body' | {
       while IFS='|' read -r name acts body; do
-        ((++n % 4)) || wait -n # four at a time
+        ((++n <= 4)) || wait -n # four at a time
         stage "$socket" "$name" "$acts" "$body" &
       done
       wait
