@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod any_labels;
+mod binary;
 #[path = "../fuzz/checks.rs"]
 mod checks;
 mod config;
@@ -23,9 +24,14 @@ mod misconfig;
 mod net;
 #[path = "../fuzz/oracle.rs"]
 mod oracle;
+mod pipes;
 mod plans;
 mod random_replies;
 mod recorded;
 mod replies;
+mod servers;
 mod source;
+mod ways;
+mod world;
+mod wrong;
 mod yaml;

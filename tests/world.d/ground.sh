@@ -5,10 +5,9 @@ W=/run/drowse-test
 DROWSE_TEST_IMAGE=drowse-test:latest
 
 build_ground() {
-  mount -t tmpfs -o mode=755 world /run
+  mount -t tmpfs -o mode=755 world /run || fail "no memory file system can be mounted"
   mkdir -p $W/{bin,home,log,tmp,ssh} /run/podman /run/sshd /run/lock
-  own_copy /etc
-  own_copy /var
+  own_copy /etc && own_copy /var || fail "no overlay can be mounted: does the kernel have it?"
   mount_cgroups
   ip link set lo up
   at_home

@@ -25,6 +25,9 @@ find_parts() {
   local wanted="engine podman nft" name missing=()
   required chromium && wanted+=" chromium"
   listed registry "${DROWSE_WITH-}" && wanted+=" registry"
+  for name in $(tr , ' ' <<<"${DROWSE_REQUIRE-}"); do
+    [[ -n ${commands[$name]-} ]] || fail "DROWSE_REQUIRE: no part is called $name"
+  done
   PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
   for name in $wanted; do
     [[ -z $(lacking "$name") ]] || missing+=("$name")
@@ -84,11 +87,10 @@ lacking() {
 install_parts() {
   local policy=/usr/sbin/policy-rc.d made='' log list
   log=$(mktemp)
-  list=$(known_packages "$@")
-  if [[ -z $list ]]; then # a new machine has no package lists yet
-    apt-get -qq update >"$log" 2>&1
-    list=$(known_packages "$@")
+  if ! compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null; then # a new machine
+    apt-get -qq update >"$log" 2>&1 </dev/null
   fi
+  list=$(known_packages "$@")
   say "installing what is missing for $*: $list"
   if [[ ! -e $policy ]]; then
     made=$policy

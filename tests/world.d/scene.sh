@@ -1,4 +1,5 @@
-# The example containers of scene.json, made by the Engine API in every engine. Checks nothing.
+# The example containers of scene.json, made by the Engine API in every engine; all have the label
+# scene=1. Checks nothing.
 # shellcheck shell=bash
 
 # Builds the scene behind every socket in $@, side by side.
@@ -26,7 +27,7 @@ build_scene_at() {
   for act in .first .second; do
     scene_lines "$socket" $act '.name, .then, .body' | {
       while IFS='|' read -r name acts body; do
-        ((++n % 4)) || wait -n # four at a time
+        ((++n <= 4)) || wait -n # four at a time
         stage "$socket" "$name" "$acts" "$body" &
       done
       wait
@@ -48,16 +49,18 @@ stage() {
 }
 
 # The members of list $2 as lines of values $3, separated by bars. Both engines share one network, so
-# Podman's published ports are 1000 higher and its networks have other addresses.
+# Podman's published ports are 1000 higher and its networks have other addresses. It knows no links.
 scene_lines() {
-  local move=0 net=5
+  local move=0 net=5 common
   [[ $1 != *podman* ]] || move=1000 net=6
-  jq -r --argjson move $move --arg net $net --arg image $DROWSE_TEST_IMAGE "
+  common='{"Image": "'$DROWSE_TEST_IMAGE'", "Cmd": ["sleep", "100000"], "Labels": {"scene": "1"}}'
+  jq -r --argjson move $move --arg net $net --argjson common "$common" "
     def here: walk(if type != \"object\" then .
       elif has(\"HostPort\") then .HostPort |= (tonumber + \$move | tostring)
       elif has(\"Subnet\") then .Subnet |= (sub(\"29.5\"; \"29.\" + \$net) | sub(\":5:\"; \":\" + \$net + \":\"))
+      elif has(\"Links\") and \$move > 0 then del(.Links)
       else . end);
-    $2[] | if .body then .body |= ({Image: \$image, Cmd: [\"sleep\", \"100000\"]} + .) else . end
+    $2[] | if .body then .body |= (\$common * .) else . end
     | here | [$3 | if type == \"string\" then . else tojson end] | join(\"|\")
   " "$here/world.d/scene.json"
 }
