@@ -79,7 +79,7 @@ fn a_table_fits_its_terminal() {
         assert_eq!((outcome.status, lines.len()), (Some(0), 5001), "a heading and 5000 lines");
         let widest = lines.iter().map(|line| line.chars().count()).max();
         assert!(widest <= Some(columns), "{widest:?} of {columns} columns");
-        assert!(lines[1].contains("web-0000"), "{}", lines[1]);
+        assert!(columns < 80 || lines[1].contains("web-0000"), "{}", lines[1]);
     }
 }
 

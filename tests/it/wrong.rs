@@ -51,6 +51,7 @@ impl Faulty {
 #[track_caller]
 fn told(outcome: &Outcome, texts: &[&str]) {
     let mut printed: Vec<_> = outcome.objects().iter().map(whose).collect();
+    printed.retain(|name| !name.starts_with("attic/")); // a known agent is an engine too
     printed.sort();
     assert_eq!(printed, ["a/web", "z/web"], "{outcome:?}");
     assert_eq!(outcome.status, Some(1), "{outcome:?}");
@@ -237,7 +238,7 @@ fn a_missing_key_file() {
 #[test]
 fn broken_yaml() {
     misconfigured("providers:\n  docker:\n    a: [unix:///run/a\n", &["drowse.yml:"]);
-    misconfigured("providers:\n\tdocker: {}\n", &["drowse.yml:2:1", "tab"]);
+    misconfigured("providers:\n\tdocker: {}\n", &["drowse.yml:2:", "tab"]);
 }
 
 #[test]
