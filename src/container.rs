@@ -145,6 +145,25 @@ pub enum Health {
     Unhealthy,
 }
 
+impl Container {
+    /// By this `ps` sorts: the name, then the id.
+    pub fn order(&self) -> (&str, &str) {
+        (&self.container_name, &self.container_id)
+    }
+}
+
+impl Health {
+    /// The word in the JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Health::None => "none",
+            Health::Starting => "starting",
+            Health::Healthy => "healthy",
+            Health::Unhealthy => "unhealthy",
+        }
+    }
+}
+
 /// One mount.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Mount {
@@ -209,6 +228,14 @@ pub fn parse(mut summary: Summary, origin: &Origin) -> Container {
         running,
         state,
     }
+}
+
+/// Whether the list leaves out what `ps` shows: Podman's network mode and health, and the ports of
+/// a container that is down, where somebody wrote labels for it.
+pub fn is_partial(summary: &Summary) -> bool {
+    let down = !matches!(summary.state.as_str(), "running" | "paused" | "restarting");
+    let explicit = || summary.labels.keys().any(|key| key.starts_with("proxy."));
+    summary.host_config.is_none() || down && explicit()
 }
 
 /// Swarm replaces a task's container when it stops: such a one is never put to sleep.

@@ -1,5 +1,7 @@
 //! An image reference taken apart for display. Not a check of it, and no registry is asked.
 
+use std::fmt;
+
 use serde::Serialize;
 
 /// How many characters of an id are shown in place of a name.
@@ -21,6 +23,20 @@ pub struct Image {
     pub tag: String,
     /// What the image says of itself: label `org.opencontainers.image.version`.
     pub version: String,
+}
+
+impl fmt::Display for Image {
+    /// As the user wrote it, without what is understood: `redis`, `ghcr.io/a/b:1`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.author.is_empty() && self.author != "library" {
+            write!(f, "{}/", self.author)?;
+        }
+        f.write_str(&self.name)?;
+        if !self.tag.is_empty() && self.tag != "latest" {
+            write!(f, ":{}", self.tag)?;
+        }
+        Ok(())
+    }
 }
 
 /// Takes a reference apart (`name`, `author/name:tag`, `host:5000/a/b@sha256:…`, `sha256:…`, a bare
@@ -71,6 +87,15 @@ mod tests {
     use super::*;
 
     const ID: &str = "afa16739fabd35e34a324caca1947fd9260e8c4fa6492a12a9d82779f3600c0c";
+
+    #[test]
+    fn what_is_understood_is_not_shown() {
+        let shown = |reference| parse(reference, ID).to_string();
+        assert_eq!(shown("redis"), "redis");
+        assert_eq!(shown("library/redis:7"), "redis:7");
+        assert_eq!(shown("ghcr.io/a/b:latest"), "ghcr.io/a/b");
+        assert_eq!(shown(&format!("sha256:{ID}")), "afa16739fabd");
+    }
 
     /// Author, name, tag.
     fn parts(reference: &str) -> (String, String, String) {

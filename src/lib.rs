@@ -1,15 +1,19 @@
 //! drowse puts idle containers to sleep and wakes them when somebody knocks.
 
 pub mod agent;
+pub mod cli;
+pub mod command;
 pub mod config;
 pub mod container;
 pub mod docker;
 pub mod duration;
 pub mod error;
+pub mod follow;
 pub mod host;
 pub mod http;
 pub mod image;
 pub mod label;
+pub mod memory;
 pub mod nearest;
 pub mod net;
 pub mod plan;

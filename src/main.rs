@@ -1,3 +1,7 @@
-//! Arguments in, exit code out.
+//! Arguments in, exit code out. What happens between is the library's.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    drowse::cli::main(std::env::args_os().skip(1).collect())
+}

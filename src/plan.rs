@@ -43,6 +43,15 @@ impl StopMethod {
             _ => None,
         }
     }
+
+    /// The word for it, as [`StopMethod::parse`] takes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            StopMethod::Stop => "stop",
+            StopMethod::Pause => "pause",
+            StopMethod::Kill => "kill",
+        }
+    }
 }
 
 /// The one sign that a woken container is ready, where the label asks for one.

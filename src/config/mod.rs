@@ -18,6 +18,7 @@ use crate::agent::Agents;
 use crate::error::Why;
 use crate::host::Host;
 use crate::net::Endpoint;
+use crate::plan::{self, StopMethod};
 use crate::yaml::Position;
 
 pub use context::host;
@@ -105,6 +106,17 @@ pub struct Idle {
     pub max_waking: u32,
 }
 
+impl Idle {
+    /// What labels fall back to.
+    pub fn defaults(&self) -> plan::Defaults {
+        plan::Defaults {
+            wake_timeout: self.wake_timeout,
+            stop_timeout: self.stop_timeout,
+            stop_method: self.stop_method,
+        }
+    }
+}
+
 impl Default for Idle {
     fn default() -> Self {
         Idle {
@@ -115,17 +127,6 @@ impl Default for Idle {
             max_waking: 4,
         }
     }
-}
-
-/// How a container is put to sleep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StopMethod {
-    /// A signal, then a wait, then a kill.
-    Stop,
-    /// The cgroup freezer.
-    Pause,
-    /// A kill.
-    Kill,
 }
 
 /// How knocks at published ports of stopped containers are noticed.
@@ -208,6 +209,11 @@ pub fn load(choice: Option<&Path>, env: &Env) -> Result<Config, Vec<Problem>> {
         Some(file) => settings::read(file, env),
         None => Ok(without_file(env)),
     }
+}
+
+/// The one engine of `--host URL`.
+pub fn named_on_the_command_line(url: &str, env: &Env, agents: &Agents) -> Engine {
+    context::engine("default", url, host(url, env, agents))
 }
 
 fn without_file(env: &Env) -> Config {

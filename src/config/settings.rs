@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::read::{self, Reader, Section};
-use super::{Config, Doors, Env, Idle, Problem, Redirect, StopMethod, providers};
+use super::{Config, Doors, Env, Idle, Problem, Redirect, providers};
 use crate::duration;
 use crate::host;
+use crate::plan::StopMethod;
 use crate::yaml::{self, Key, Node, Value};
 
 /// Where the control socket is unless the file says otherwise.

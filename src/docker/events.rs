@@ -57,6 +57,32 @@ pub enum Action {
 }
 
 impl Action {
+    /// One name for it, whatever the engine calls it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Action::Create => "create",
+            Action::Start => "start",
+            Action::Die => "die",
+            Action::Stop => "stop",
+            Action::Kill => "kill",
+            Action::Pause => "pause",
+            Action::Unpause => "unpause",
+            Action::Rename => "rename",
+            Action::Removed => "removed",
+            Action::Health(_) => "health",
+            Action::Oom => "oom",
+            Action::Restart => "restart",
+            Action::Update => "update",
+            Action::Other(_) => "other",
+        }
+    }
+
+    /// Whether the container may look different after it. A signal, an exec or an attach by
+    /// itself changes nothing.
+    pub fn changes_the_container(&self) -> bool {
+        !matches!(self, Action::Kill | Action::Oom | Action::Other(_))
+    }
+
     /// From the name an engine gives it, and Podman's extra field.
     fn named(name: &str, health: Option<&str>) -> Action {
         let (name, rest) = name.split_once(':').unwrap_or((name, ""));

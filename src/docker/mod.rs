@@ -8,14 +8,16 @@ pub mod image;
 pub mod inspect;
 mod lenient;
 pub mod logs;
+pub mod look;
 pub mod network;
 pub mod pull;
 mod query;
 pub mod split;
 pub mod stats;
 pub mod system;
-mod time;
+pub mod time;
 pub mod types;
 pub mod version;
+pub mod watch;
 
 pub use query::Filters;

@@ -222,7 +222,7 @@ mod tests {
         for (what, wires) in [
             (
                 "a chunk size that is no number",
-                &["+5\r\nhello", "-1\r\n", " 5\r\nhello", "\r\n", "5g\r\n", "x", ";a\r\n", "5\n"][..],
+                &["+5\r\n", "-1\r\n", " 5\r\nhello", "\r\n", "5g\r\n", "x", ";a\r\n", "5\n"][..],
             ),
             ("a chunk size beyond 64 bits", &["10000000000000000\r\n", "fffffffffffffffff"]),
             ("something after a chunk size", &["5 5\r\nhello", "5 \n"]),

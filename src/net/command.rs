@@ -77,6 +77,16 @@ impl Command {
             }
             self.listen();
         }
+        self.words_until(until)
+    }
+
+    /// The same as far as it is known by now; does not wait.
+    pub fn words_so_far(&mut self) -> String {
+        self.listen();
+        self.words_until(Instant::now())
+    }
+
+    fn words_until(&mut self, until: Instant) -> String {
         let said = String::from_utf8_lossy(&self.words);
         let last = said.lines().map(str::trim).rfind(|line| !line.is_empty());
         match last {
@@ -94,8 +104,8 @@ impl Command {
         self.stream.as_fd()
     }
 
-    /// Takes what there is of stderr, keeps its end.
-    fn listen(&mut self) {
+    /// Takes what there is of stderr and keeps its end, so that a talkative child is not held up.
+    pub fn listen(&mut self) {
         let mut piece = [0; 4096];
         while let Some(stderr) = &mut self.stderr {
             match stderr.read(&mut piece) {

@@ -54,7 +54,7 @@ pub fn tcp(addresses: &[SocketAddr], deadline: Deadline) -> Result<TcpStream, Wh
             Err(error) => failures.push((*address, error)),
         }
     }
-    Err(no_address_answers(&failures, deadline))
+    Err(reasons(&failures).unwrap_or_else(|| deadline.passed()))
 }
 
 /// A non-blocking Unix socket, connected; `WouldBlock` when its backlog is full (connect(2),
@@ -95,8 +95,8 @@ fn finish_tcp(stream: TcpStream, until: Instant) -> io::Result<TcpStream> {
     }
 }
 
-/// Silence is told only where no address gave a reason.
-fn no_address_answers(failures: &[(SocketAddr, io::Error)], deadline: Deadline) -> Why {
+/// Why each address failed, in one text; `None`: none gave a reason, they were silent.
+pub fn reasons(failures: &[(SocketAddr, io::Error)]) -> Option<Why> {
     let (mut refused, mut texts) = (Vec::new(), Vec::new());
     for (address, error) in failures {
         match error.kind() {
@@ -109,7 +109,7 @@ fn no_address_answers(failures: &[(SocketAddr, io::Error)], deadline: Deadline) 
         let by = refused.join(" and ");
         texts.push(format!("connection refused by {by}: does the engine listen there?"));
     }
-    if texts.is_empty() { deadline.passed() } else { Why::Unreachable(texts.join("; ")) }
+    (!texts.is_empty()).then(|| Why::Unreachable(texts.join("; ")))
 }
 
 #[cfg(test)]
@@ -178,17 +178,17 @@ mod tests {
     fn silence_is_told_only_where_no_address_gave_a_reason() {
         let failed = |port, kind| (loopback(port), io::Error::from(kind));
         let silent = || failed(1, io::ErrorKind::TimedOut);
-        let told = |failures: &[_]| no_address_answers(failures, soon(0));
-        assert_eq!(told(&[silent()]), Why::TimedOut(Duration::ZERO));
+        let told = |failures: &[_]| reasons(failures);
+        assert_eq!(told(&[silent()]), None);
         let refused = |port| failed(port, io::ErrorKind::ConnectionRefused);
         let far = (loopback(4), io::Error::from_raw_os_error(113));
         assert_eq!(
             told(&[refused(2), silent(), refused(3), far]),
-            Why::Unreachable(
+            Some(Why::Unreachable(
                 "127.0.0.1:4: no route to host; connection refused by 127.0.0.1:2 and \
                  127.0.0.1:3: does the engine listen there?"
                     .into()
-            )
+            ))
         );
     }
 }

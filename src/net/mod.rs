@@ -6,11 +6,17 @@ pub mod clients;
 pub mod command;
 pub mod connect;
 pub mod link;
+pub mod outlet;
+pub mod reactor;
 pub mod resolve;
+pub mod running;
+pub mod signal;
 pub mod stream;
+pub mod talk;
 pub mod tls;
 pub mod trust;
 pub mod wait;
+pub mod way;
 
 use std::path::PathBuf;
 

@@ -5,9 +5,10 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use drowse::config::{self, Config, Doors, Env, Idle, Redirect, StopMethod};
+use drowse::config::{self, Config, Doors, Env, Idle, Redirect};
 use drowse::error::Why;
 use drowse::net::{Route, Tls, Trust};
+use drowse::plan::StopMethod;
 
 use crate::home::{Home, route_tls, show};
 

@@ -9,17 +9,17 @@ use crate::source::{Source, read_all, split, words};
 const ROWS: [&[&str]; 14] = [
     &["main", "cli"],
     &["command"],
-    &["daemon"],
+    &["daemon", "follow"],
     &["control", "page", "metrics", "systemd"],
     &["idle", "run"],
+    &["config"],
     &["container", "label", "plan", "image"],
     &["docker", "proxmox"],
-    &["config"],
     &["host"],
     &["agent"],
     &["net"],
     &["http"],
-    &["yaml", "duration", "nearest"],
+    &["yaml", "duration", "nearest", "memory"],
     &["error"],
 ];
 

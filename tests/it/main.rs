@@ -15,6 +15,7 @@ mod docker_replies;
 mod docker_requests;
 mod docker_streams;
 mod exchange;
+mod golden;
 mod head;
 mod home;
 mod host;

@@ -1,0 +1,214 @@
+//! Arguments → verb → exit code. Not what the verbs do.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::time::Duration;
+
+use log::LevelFilter;
+use pico_args::Arguments;
+
+use crate::command::filter::Filter;
+use crate::command::output::{Format, complain, print};
+use crate::command::ps::Until;
+use crate::command::{Outcome, Source, check, help, parse, ps, watch};
+use crate::{duration, nearest};
+
+/// How long one engine may take by default.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A verb with its options.
+#[derive(Debug)]
+enum Verb {
+    Help(&'static str),
+    Version,
+    Ps(ps::Options),
+    Parse(parse::Options),
+    Check(check::Options),
+}
+
+/// Runs the verb that the arguments (without the program's name) ask for. Exit code 0: done, or
+/// the reader of stdout has gone; 1: something failed, and stderr says what; 2: wrong usage.
+pub fn main(args: Vec<OsString>) -> ExitCode {
+    let (verb, level) = match read(Arguments::from_vec(args)) {
+        Ok(read) => read,
+        Err(usage) => {
+            complain(&usage);
+            return ExitCode::from(2);
+        }
+    };
+    start_log(level);
+    match run(verb) {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Failed) => ExitCode::FAILURE,
+        Err(gone) if gone.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("write to standard output: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: Verb) -> io::Result<Outcome> {
+    match verb {
+        Verb::Help(text) => print(text),
+        Verb::Version => print(concat!("drowse ", env!("CARGO_PKG_VERSION"), "\n")),
+        Verb::Ps(options) if options.until == Until::Stopped => watch::run(&options),
+        Verb::Ps(options) => ps::run(&options),
+        Verb::Parse(options) => parse::run(&options),
+        Verb::Check(options) => check::run(&options),
+    }
+}
+
+/// Logs go to stderr. That the logger is set already can only be a test's doing.
+fn start_log(level: LevelFilter) {
+    let _ = simple_logger::SimpleLogger::new().with_level(level).init();
+}
+
+fn read(mut args: Arguments) -> Result<(Verb, LevelFilter), String> {
+    let wants_help = args.contains(["-h", "--help"]);
+    let wants_version = args.contains(["-V", "--version"]);
+    let level = option(&mut args, "--log", level)?.unwrap_or(LevelFilter::Warn);
+    let verb = args.subcommand().map_err(|error| error.to_string())?;
+    let verb = match verb.as_deref() {
+        None if wants_help => return Ok((Verb::Help(help::DROWSE), level)),
+        None if wants_version => return Ok((Verb::Version, level)),
+        None => {
+            finish(args)?;
+            return Err(format!("no verb given\n\n{}", help::DROWSE));
+        }
+        Some("help") => Some(topic(&mut args)?),
+        Some(verb) if wants_help => Some(Verb::Help(help_on(verb)?)),
+        Some(_) => None,
+    }
+    .map_or_else(|| verb_of(verb.as_deref().unwrap_or_default(), &mut args), Ok)?;
+    finish(args)?;
+    Ok((verb, level))
+}
+
+fn verb_of(verb: &str, args: &mut Arguments) -> Result<Verb, String> {
+    match verb {
+        "ps" => {
+            let until = if args.contains("--watch") { Until::Stopped } else { Until::Listed };
+            Ok(Verb::Ps(ps::Options {
+                source: source(args)?,
+                timeout: timeout(args)?,
+                format: watchable(format(args)?, until)?,
+                filter: filter(args)?,
+                until,
+            }))
+        }
+        "parse" => Ok(Verb::Parse(parse::Options {
+            source: source(args)?,
+            format: format(args)?,
+            file: file(args)?,
+        })),
+        "check" => Ok(Verb::Check(check::Options {
+            source: source(args)?,
+            timeout: timeout(args)?,
+            format: format(args)?,
+        })),
+        other => Err(unknown_verb(other)),
+    }
+}
+
+fn topic(args: &mut Arguments) -> Result<Verb, String> {
+    let verb = args.subcommand().map_err(|error| error.to_string())?;
+    Ok(Verb::Help(verb.map_or(Ok(help::DROWSE), |verb| help_on(&verb))?))
+}
+
+fn help_on(verb: &str) -> Result<&'static str, String> {
+    help::on(verb).ok_or_else(|| unknown_verb(verb))
+}
+
+fn unknown_verb(verb: &str) -> String {
+    let hint = nearest::nearest(verb, help::VERBS.iter().copied());
+    let hint = hint.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+    format!("`{verb}`: unknown verb{hint} (drowse --help lists them)")
+}
+
+fn source(args: &mut Arguments) -> Result<Source, String> {
+    let config = args
+        .opt_value_from_os_str("--config", |text| Ok::<_, String>(PathBuf::from(text)))
+        .map_err(|error| error.to_string())?;
+    let host = option(args, "--host", |text| Ok(text.to_string()))?;
+    Ok(Source { config, host })
+}
+
+fn timeout(args: &mut Arguments) -> Result<Duration, String> {
+    let timeout = option(args, "--timeout", duration::parse)?.unwrap_or(TIMEOUT);
+    if timeout.is_zero() {
+        return Err("--timeout: 0: expected a duration above zero, such as 5s".into());
+    }
+    Ok(timeout)
+}
+
+fn format(args: &mut Arguments) -> Result<Option<Format>, String> {
+    option(args, "--format", Format::from_str)
+}
+
+/// What goes on for ever can't be one array, and can only be redrawn on a terminal.
+fn watchable(format: Option<Format>, until: Until) -> Result<Option<Format>, String> {
+    match (until, format) {
+        (Until::Stopped, Some(Format::Json)) => {
+            Err("--watch never ends its array: use --format jsonl".into())
+        }
+        (Until::Stopped, Some(Format::Table)) if !io::stdout().is_terminal() => {
+            Err("--watch draws its table on a terminal only: use --format jsonl".into())
+        }
+        (_, format) => Ok(format),
+    }
+}
+
+fn filter(args: &mut Arguments) -> Result<Filter, String> {
+    let mut filter = Filter::default();
+    if args.contains("--running") {
+        filter.add("state=running")?;
+    }
+    while option(args, "--filter", |text| filter.add(text))?.is_some() {}
+    Ok(filter)
+}
+
+fn file(args: &mut Arguments) -> Result<Option<PathBuf>, String> {
+    let path = args.opt_free_from_os_str(|text| Ok::<_, String>(PathBuf::from(text)));
+    let Some(path) = path.map_err(|error| error.to_string())? else { return Ok(None) };
+    if path.as_os_str().as_encoded_bytes().starts_with(b"-") && path.as_os_str() != "-" {
+        return Err(unknown_option(&path.to_string_lossy()));
+    }
+    Ok((path.as_os_str() != "-").then_some(path))
+}
+
+/// The value of an option; what `read` says against it is told with the option's name.
+fn option<T>(
+    args: &mut Arguments,
+    name: &'static str,
+    read: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<Option<T>, String> {
+    let text: Option<String> =
+        args.opt_value_from_str(name).map_err(|error| format!("{name}: {error}"))?;
+    text.map(|text| read(&text).map_err(|error| format!("{name}: {error}"))).transpose()
+}
+
+fn level(text: &str) -> Result<LevelFilter, String> {
+    LevelFilter::from_str(text)
+        .map_err(|_| format!("{text}: expected off, error, warn, info, debug or trace"))
+}
+
+/// Nothing may be left over: an option that nobody read is a mistake, not a no-op.
+fn finish(args: Arguments) -> Result<(), String> {
+    let Some(left) = args.finish().into_iter().next() else { return Ok(()) };
+    let left = left.to_string_lossy();
+    if left.starts_with('-') {
+        return Err(unknown_option(&left));
+    }
+    Err(format!("`{left}`: unexpected argument"))
+}
+
+fn unknown_option(name: &str) -> String {
+    let name = name.split('=').next().unwrap_or_default();
+    let hint = nearest::nearest(name, help::OPTIONS.iter().copied());
+    let hint = hint.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+    format!("`{name}`: unknown option{hint}")
+}

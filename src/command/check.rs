@@ -1,0 +1,159 @@
+//! `drowse check`: is the configuration right, can every engine be reached, is everything allowed
+//! that the idlewatcher needs, are the labels good? Changes nothing.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::config::{self, Config, Env};
+use crate::container::Container;
+use crate::docker::{Filters, call, system};
+use crate::error::{Error, Why};
+use crate::{agent, duration};
+
+use super::engine::{self, Engine};
+use super::output::{Format, Printer, complain};
+use super::table::Row;
+use super::{Outcome, Source};
+
+/// The options of `check`.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which configuration, or which engine.
+    pub source: Source,
+    /// How long one engine may take, all its calls together.
+    pub timeout: Duration,
+    /// `None`: by where stdout goes.
+    pub format: Option<Format>,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+struct Finding {
+    /// What is good about it: a version, a number of containers.
+    found: String,
+    kind: &'static str,
+    name: String,
+    problems: Vec<String>,
+}
+
+const COLUMNS: &[&str] = &["KIND", "NAME", "FOUND", "PROBLEMS"];
+
+/// A container id that no engine has: an order for it tells whether orders are allowed.
+const NOBODY: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// Looks at everything and prints what it found.
+pub fn run(options: &Options) -> io::Result<Outcome> {
+    let config = match engine::configured(&options.source, &Env::of_process()) {
+        Ok(config) => config,
+        Err(lines) => {
+            lines.iter().for_each(|line| complain(line));
+            return Ok(Outcome::Failed);
+        }
+    };
+    let mut printer = Printer::new(options.format, COLUMNS);
+    let mut outcome = Outcome::Done;
+    let mut tell = |finding: Finding| {
+        for problem in &finding.problems {
+            complain(&format!("{} {}: {problem}", finding.kind, finding.name));
+            outcome = Outcome::Failed;
+        }
+        printer.print(&finding)
+    };
+    if let Some(file) = &config.file {
+        let name = file.display().to_string();
+        tell(Finding { kind: "config", name, found: "valid".into(), problems: Vec::new() })?;
+    }
+    for engine in &config.engines {
+        let (finding, containers) = look_at_engine(engine, &config, options.timeout);
+        tell(finding)?;
+        for container in containers.into_iter().filter(|one| one.is_explicit) {
+            tell(look_at_container(container))?;
+        }
+    }
+    for node in &config.proxmox {
+        let problem = "Proxmox nodes can't be reached by this version".to_string();
+        let (name, found) = (node.endpoint.url.clone(), "configured".into());
+        tell(Finding { kind: "proxmox", name, found, problems: vec![problem] })?;
+    }
+    printer.finish()?;
+    Ok(outcome)
+}
+
+fn look_at_engine(
+    engine: &config::Engine,
+    config: &Config,
+    timeout: Duration,
+) -> (Finding, Vec<Container>) {
+    let (kind, name) = ("engine", engine.name.clone());
+    let connected = match Engine::connect(engine, Instant::now() + timeout) {
+        Ok(connected) => connected,
+        Err(error) => {
+            let (found, problems) = ("not reached".into(), vec![error.to_string()]);
+            return (Finding { kind, name, found, problems }, Vec::new());
+        }
+    };
+    let agreed = &connected.agreed;
+    let mut found = format!("{}, API {}", agreed.server, agreed.version);
+    let mut problems = Vec::new();
+    if engine.host.as_ref().is_ok_and(|host| host.agent.is_some()) {
+        match connected.run(&agent::info()) {
+            Ok(info) => found += &format!(", agent {} ({})", info.version, info.runtime),
+            Err(error) => problems.push(error.to_string()),
+        }
+    }
+    let origin = engine::origin(engine, config);
+    let mut containers = Vec::new();
+    match connected.containers(&Filters::default(), &origin) {
+        Ok(all) => containers = all,
+        Err(error) => problems.push(error.to_string()),
+    }
+    containers.retain(|one| one.is_explicit || !engine.only_explicit);
+    found += &format!(", {} containers", containers.len());
+    let managed = containers.iter().any(|one| one.idlewatcher_config.is_some());
+    problems.extend(missing_permissions(&connected, managed));
+    (Finding { kind, name, found, problems }, containers)
+}
+
+/// Reading is always needed; orders only where a container is to be put to sleep.
+fn missing_permissions(engine: &Engine, managed: bool) -> Vec<String> {
+    // A container that nobody has: "no such container" is what shall come.
+    let mut tried = vec![engine.run(&call::inspect(NOBODY)).err(), engine.knock(&past()).err()];
+    if managed {
+        tried.push(engine.run(&call::start(NOBODY)).err());
+        tried.push(engine.run(&call::stop(NOBODY, None, Duration::ZERO)).err());
+        tried.push(engine.run(&call::kill(NOBODY, "SIGTERM")).err());
+        tried.push(engine.run(&call::pause(NOBODY)).err());
+        tried.push(engine.run(&call::unpause(NOBODY)).err());
+    }
+    let not_allowed = |error: &Error| matches!(error.why, Why::Forbidden(_) | Why::TimedOut(_));
+    tried.into_iter().flatten().filter(not_allowed).map(|error| error.to_string()).collect()
+}
+
+/// The events of a second long past: answered at once, where a proxy would hold back the head of a
+/// stream in which nothing happens.
+fn past() -> crate::http::Call<crate::docker::events::EventReader> {
+    let mut events = system::events(Some(1_000_000_000));
+    events.request.path += "&until=2";
+    events
+}
+
+fn look_at_container(container: Container) -> Finding {
+    let found = container.idlewatcher_config.as_ref().map_or_else(
+        || "not managed".to_string(),
+        |plan| format!("{} after {}", plan.stop_method.word(), duration::show(plan.idle_timeout)),
+    );
+    let name = format!("{}/{}", container.engine, container.container_name);
+    Finding { kind: "container", name, found, problems: container.errors }
+}
+
+impl Row for Finding {
+    fn cells(&self) -> Vec<String> {
+        let problems = match self.problems.len() {
+            0 => String::new(),
+            n => n.to_string(),
+        };
+        vec![self.kind.to_string(), self.name.clone(), self.found.clone(), problems]
+    }
+}

@@ -1,0 +1,114 @@
+//! One engine for the one-shot verbs: connect, agree on a version, list. Does not print.
+
+use std::time::Instant;
+
+use crate::config::{self, Config, Env};
+use crate::container::{self, Container, Origin};
+use crate::docker::types::Summary;
+use crate::docker::version::{self, Negotiated, Version};
+use crate::docker::{Filters, call, inspect, system};
+use crate::error::{Error, Why};
+use crate::host::Host;
+use crate::http::Call;
+use crate::net::blocking::Client;
+
+use super::Source;
+
+/// A connected engine that speaks a version we know.
+pub struct Engine {
+    client: Client,
+    /// What was agreed on.
+    pub agreed: Negotiated,
+    until: Instant,
+}
+
+/// The configuration that a verb works on: the user's, with `--host` in place of its engines.
+/// Errors are whole lines.
+pub fn configured(source: &Source, env: &Env) -> Result<Config, Vec<String>> {
+    let mut config = config::load(source.config.as_deref(), env)
+        .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    if let Some(url) = &source.host {
+        config.engines = vec![config::named_on_the_command_line(url, env, &config.agents)];
+        config.proxmox.clear();
+    }
+    Ok(config)
+}
+
+/// What the containers of an engine are told to come from.
+pub fn origin(engine: &config::Engine, config: &Config) -> Origin {
+    let host = engine.host.as_ref().ok();
+    let agent = host.and_then(|host| host.agent.as_ref());
+    Origin {
+        engine: engine.name.clone(),
+        url: engine.url.clone(),
+        agent: agent
+            .map(|agent| container::Agent { addr: agent.addr.clone(), name: agent.name.clone() }),
+        local: host.is_some_and(|host| host.local),
+        public_host: host.map_or(String::new(), |host| host.public_name.clone()),
+        problem: engine.host.as_ref().err().map(ToString::to_string),
+        defaults: config.idle.defaults(),
+    }
+}
+
+/// The version that `DOCKER_API_VERSION` insists on.
+pub fn forced_version() -> Result<Option<Version>, Why> {
+    match std::env::var("DOCKER_API_VERSION") {
+        Ok(text) if !text.is_empty() => text
+            .parse()
+            .map(Some)
+            .map_err(|error| Why::Invalid(format!("DOCKER_API_VERSION: {error}"))),
+        Ok(_) | Err(_) => Ok(None),
+    }
+}
+
+impl Engine {
+    /// Connects and agrees on an API version. Everything asked of this engine ends at `until`.
+    pub fn connect(engine: &config::Engine, until: Instant) -> Result<Engine, Error> {
+        let connect = |why: Why| why.during("connect", engine.url.as_str());
+        let host: &Host = engine.host.as_ref().map_err(|why| connect(why.clone()))?;
+        let mut client = Client::open(&host.endpoint).map_err(connect)?;
+        let ping = match client.run(&system::ping(), until)? {
+            Some(ping) => ping,
+            None => client.run(&system::ping_get(), until)?,
+        };
+        let agreed = forced_version()
+            .and_then(|forced| version::negotiate(&ping, forced))
+            .map_err(|why| why.during("agree on an API version", engine.url.as_str()))?;
+        client.under(agreed.prefix());
+        Ok(Engine { client, agreed, until })
+    }
+
+    /// Runs a call within this engine's time.
+    pub fn run<T>(&self, call: &Call<T>) -> Result<T, Error> {
+        self.client.run(call, self.until)
+    }
+
+    /// Runs a call whose reply is a stream up to the head, and leaves the rest.
+    pub fn knock<T>(&self, call: &Call<T>) -> Result<(), Error> {
+        self.client.stream(call, self.until).map(|_| ())
+    }
+
+    /// Every container that passes the engine's filters, parsed, sorted by name.
+    pub fn containers(&self, filters: &Filters, origin: &Origin) -> Result<Vec<Container>, Error> {
+        let summaries = self.run(&call::list(filters))?;
+        let parse = |summary| container::parse(self.complete(summary), origin);
+        let mut containers: Vec<Container> = summaries.into_iter().map(parse).collect();
+        containers.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
+        Ok(containers)
+    }
+
+    fn complete(&self, mut summary: Summary) -> Summary {
+        if !container::is_partial(&summary) {
+            return summary;
+        }
+        match self.run(&call::inspect(&summary.id)) {
+            Ok(whole) => inspect::complete(summary, &whole),
+            // Removed since it was listed: the list's word stands.
+            Err(Error { why: Why::NotFound(_), .. }) => summary,
+            Err(error) => {
+                summary.problems.push(format!("ports: {}: {}", error.what, error.why));
+                summary
+            }
+        }
+    }
+}

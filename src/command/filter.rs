@@ -1,0 +1,79 @@
+//! `--filter key=value`: which go to the engine as its own, and which are decided here.
+
+use crate::container::Container;
+use crate::docker::Filters;
+use crate::nearest;
+
+/// What a container must be. Values of one key are alternatives, keys must all hold.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// The engine's own: `label`, `name` (part of it, or a regular expression) and `status`.
+    pub engine: Filters,
+    here: Vec<(Field, String)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Field {
+    Alias,
+    Engine,
+    Health,
+    Image,
+    Project,
+    Service,
+}
+
+const KEYS: &[&str] =
+    &["alias", "engine", "health", "image", "label", "name", "project", "service", "state"];
+
+impl Filter {
+    /// One `key=value`. An error says which keys there are.
+    pub fn add(&mut self, text: &str) -> Result<(), String> {
+        let Some((key, value)) = text.split_once('=').filter(|(_, value)| !value.is_empty()) else {
+            return Err(format!("`{text}`: expected KEY=VALUE, such as state=running"));
+        };
+        let field = match key {
+            "label" | "name" => {
+                self.engine.add(key, value);
+                return Ok(());
+            }
+            "state" => {
+                self.engine.add("status", value);
+                return Ok(());
+            }
+            "alias" => Field::Alias,
+            "engine" => Field::Engine,
+            "health" => Field::Health,
+            "image" => Field::Image,
+            "project" => Field::Project,
+            "service" => Field::Service,
+            _ => {
+                let hint = nearest::nearest(key, KEYS.iter().copied())
+                    .map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+                return Err(format!("`{key}`: expected one of {}{hint}", KEYS.join(", ")));
+            }
+        };
+        self.here.push((field, value.to_string()));
+        Ok(())
+    }
+
+    /// What the engine could not decide.
+    pub fn admits(&self, container: &Container) -> bool {
+        self.here.iter().all(|(field, _)| {
+            self.here.iter().any(|(f, value)| f == field && field.holds(value, container))
+        })
+    }
+}
+
+impl Field {
+    fn holds(self, value: &str, container: &Container) -> bool {
+        let compose = container.compose.as_ref();
+        match self {
+            Field::Alias => container.aliases.iter().any(|alias| alias == value),
+            Field::Engine => container.engine == value,
+            Field::Health => container.health.word() == value,
+            Field::Image => container.image.to_string() == value,
+            Field::Project => compose.is_some_and(|compose| compose.project == value),
+            Field::Service => compose.is_some_and(|compose| compose.service == value),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What `--help` says. Texts only.
+
+/// Every verb there is.
+pub const VERBS: &[&str] = &["ps", "parse", "check", "help"];
+
+/// Every option of any verb, to find the one that was meant.
+pub const OPTIONS: &[&str] = &[
+    "--config",
+    "--filter",
+    "--format",
+    "--help",
+    "--host",
+    "--log",
+    "--running",
+    "--timeout",
+    "--version",
+    "--watch",
+];
+
+/// `drowse --help`
+pub const DROWSE: &str = "\
+drowse: containers that sleep when idle and wake when somebody knocks
+
+usage: drowse VERB [OPTIONS]
+
+  ps       list the containers of every configured engine, parsed
+  parse    the same parser over API JSON from a file or stdin; no engine needed
+  check    validate the configuration and every label, reach every engine
+
+  drowse VERB --help says more; drowse --version says which this is.
+
+A table on a terminal, JSON Lines in a pipe. Logs and failures go to stderr.
+Exit code 0: done; 1: something failed, the rest was printed; 2: wrong usage.
+";
+
+/// The text for one verb.
+pub fn on(verb: &str) -> Option<&'static str> {
+    match verb {
+        "ps" => Some(PS),
+        "parse" => Some(PARSE),
+        "check" => Some(CHECK),
+        "help" => Some(DROWSE),
+        _ => None,
+    }
+}
+
+const PS: &str = "\
+usage: drowse ps [OPTIONS]
+
+Lists the containers of every configured engine and agent, parsed. Each engine's
+containers are printed when it has answered; one that fails is told on stderr,
+hides nobody, and makes the exit code 1.
+
+  --host URL          this engine only: unix:///path, tcp://host:port,
+                      https://host:port (certificates from DOCKER_CERT_PATH),
+                      ssh://user@host, agent://address-or-name
+  --config FILE       else $DROWSE_CONFIG, else /etc/drowse/drowse.yml, else the
+                      engine of $DOCKER_HOST, of the docker context, or
+                      unix:///var/run/docker.sock
+  --running           the same as --filter state=running
+  --filter KEY=VALUE  repeatable; values of one key are alternatives, but labels
+                      must all hold. label, name and state go to the engine as
+                      its own; alias, engine, health, image, project and service
+                      are decided here
+  --watch             go on: the list, then a line for each change, as
+                      {\"at\": TIME, \"container\": {…}, \"event\": \"start\"}; engines that
+                      come and go are told as events lost and back. On a terminal
+                      the table is drawn again in place
+  --timeout DURATION  how long one engine may take, 5s by default; with --watch,
+                      how long one of its answers may take
+  --format FORMAT     table, json (one array) or jsonl (an object a line)
+  --log LEVEL         error, warn (the default), info, debug or trace
+";
+
+const PARSE: &str = "\
+usage: drowse parse [OPTIONS] [FILE]
+
+Reads what the Engine API says of containers (the array of /containers/json, one
+object of it, an inspect object, or JSON Lines of these) from FILE or stdin, and
+prints each as `drowse ps` does, in the same order.
+
+  --host URL          the engine the JSON came from, for docker_cfg and host
+                      names; unix:///var/run/docker.sock by default
+  --config FILE       agents and idle defaults come from here
+  --format FORMAT     table, json (one array) or jsonl (an object a line)
+  --log LEVEL         error, warn (the default), info, debug or trace
+";
+
+const CHECK: &str = "\
+usage: drowse check [OPTIONS]
+
+Reads the configuration, reaches every engine and agent, tries what drowse needs
+to be allowed there (without changing anything), and validates every container's
+labels. A row for each on stdout, a line for each problem on stderr, and exit
+code 1 if there was any.
+
+  --config FILE       else $DROWSE_CONFIG, else /etc/drowse/drowse.yml, else the
+                      one engine that `drowse ps` would ask
+  --host URL          this engine instead of the configured ones
+  --timeout DURATION  how long one engine may take, 5s by default
+  --format FORMAT     table, json (one array) or jsonl (an object a line)
+  --log LEVEL         error, warn (the default), info, debug or trace
+";

@@ -1,0 +1,32 @@
+//! The verbs, one a file: the only code that prints. What they share is below them in the crate.
+
+pub mod check;
+pub mod engine;
+pub mod filter;
+pub mod help;
+pub mod output;
+pub mod parse;
+pub mod ps;
+pub mod screen;
+pub mod table;
+pub mod watch;
+
+use std::path::PathBuf;
+
+/// How a verb ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All of it.
+    Done,
+    /// Something failed, stderr says what; the rest was printed.
+    Failed,
+}
+
+/// Where the engines come from: `--host`, `--config`, or the environment.
+#[derive(Clone, Debug, Default)]
+pub struct Source {
+    /// `--config FILE`
+    pub config: Option<PathBuf>,
+    /// `--host URL`: this one engine instead of the configured ones.
+    pub host: Option<String>,
+}

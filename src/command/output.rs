@@ -1,0 +1,140 @@
+//! How verbs write: formats, stdout that may close, and failures on stderr. Not what they write.
+
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::str::FromStr;
+
+use serde::Serialize;
+
+use super::Outcome;
+use super::table::{Row, Table};
+
+/// Written to stdout at once.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// How a verb prints its objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Columns, for eyes.
+    Table,
+    /// One array.
+    Json,
+    /// One object a line.
+    Jsonl,
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Format, String> {
+        match text {
+            "table" => Ok(Format::Table),
+            "json" => Ok(Format::Json),
+            "jsonl" => Ok(Format::Jsonl),
+            _ => Err(format!("`{text}`: expected table, json or jsonl")),
+        }
+    }
+}
+
+/// Prints objects of one kind in one format.
+pub struct Printer {
+    out: BufWriter<StdoutLock<'static>>,
+    form: Form,
+}
+
+enum Form {
+    Table(Table),
+    Json { first: bool },
+    Jsonl,
+}
+
+impl Printer {
+    /// Without a choice: a table on a terminal, JSON Lines elsewhere.
+    pub fn new(choice: Option<Format>, columns: &'static [&'static str]) -> Printer {
+        let stdout = io::stdout();
+        let default = if stdout.is_terminal() { Format::Table } else { Format::Jsonl };
+        let form = match choice.unwrap_or(default) {
+            Format::Table => Form::Table(Table::new(columns, width())),
+            Format::Json => Form::Json { first: true },
+            Format::Jsonl => Form::Jsonl,
+        };
+        Printer { out: BufWriter::with_capacity(BUFFER_BYTES, stdout.lock()), form }
+    }
+
+    /// One object more. A table keeps it until [`Printer::flush`].
+    pub fn print<T: Serialize + Row>(&mut self, object: &T) -> io::Result<()> {
+        match &mut self.form {
+            Form::Table(table) => {
+                table.push(object.cells());
+                return Ok(());
+            }
+            Form::Json { first } => {
+                self.out.write_all(if *first { b"[" } else { b",\n" })?;
+                *first = false;
+            }
+            Form::Jsonl => {}
+        }
+        serde_json::to_writer(&mut self.out, object)?;
+        match self.form {
+            Form::Jsonl => self.out.write_all(b"\n"),
+            Form::Table(_) | Form::Json { .. } => Ok(()),
+        }
+    }
+
+    /// Shows what came so far: an engine has answered, the next one may take its time.
+    pub fn flush(&mut self) -> io::Result<()> {
+        if let Form::Table(table) = &mut self.form {
+            table.write(&mut self.out)?;
+        }
+        self.out.flush()
+    }
+
+    /// Closes what is open.
+    pub fn finish(mut self) -> io::Result<()> {
+        if let Form::Json { first } = self.form {
+            self.out.write_all(if first { b"[]\n" } else { b"]\n" })?;
+        }
+        self.flush()
+    }
+}
+
+/// The terminal's width; `None`: not a terminal, nothing is cut.
+pub fn width() -> Option<usize> {
+    if !io::stdout().is_terminal() {
+        return None;
+    }
+    Some(window().map_or(80, |size| size.ws_col.into()))
+}
+
+/// The terminal's height in lines.
+pub fn height() -> usize {
+    window().map_or(24, |size| size.ws_row.into())
+}
+
+fn window() -> Option<rustix::termios::Winsize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    (size.ws_col > 0 && size.ws_row > 0).then_some(size)
+}
+
+/// Prints a text as it is.
+pub fn print(text: &str) -> io::Result<Outcome> {
+    io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(Outcome::Done)
+}
+
+/// One failure, one line on stderr. A closed stderr is nobody's loss.
+pub fn complain(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "drowse: {}", harmless(text));
+}
+
+/// A text that can't move the cursor: control characters stand as `\u{1b}`; lines stay lines.
+pub fn harmless(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && c != '\n' {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}

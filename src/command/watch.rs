@@ -1,0 +1,180 @@
+//! `drowse ps --watch`: the list, then one line a change, until a signal comes or nobody reads.
+
+use std::io::{self, IsTerminal};
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+
+use crate::config::{Config, Env};
+use crate::container::Container;
+use crate::docker::time;
+use crate::docker::watch::Change;
+use crate::follow::{Follow, News, Tag, Terms, Which};
+use crate::memory;
+use crate::net::outlet::Outlet;
+use crate::net::reactor::Reactor;
+use crate::net::running::Event;
+
+use super::filter::Filter;
+use super::output::{Format, complain};
+use super::screen::Screen;
+use super::{Outcome, engine, ps};
+
+/// While stdout is full, signals are looked for this often.
+const LOOK_UP_EVERY: Duration = Duration::from_millis(50);
+
+/// A change as a line of JSON.
+#[derive(Serialize)]
+struct Line<'a> {
+    at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container: Option<&'a Container>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    engine: Option<&'a str>,
+    event: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<&'a str>,
+}
+
+/// Where the changes go.
+enum Show {
+    Lines,
+    Screen(Box<Screen>),
+}
+
+struct Session<'a> {
+    config: &'a Config,
+    filter: &'a Filter,
+    out: Outlet,
+    show: Show,
+}
+
+/// Follows every engine until SIGINT, SIGTERM or the reader's end.
+pub fn run(options: &ps::Options) -> io::Result<Outcome> {
+    let config = match engine::configured(&options.source, &Env::of_process()) {
+        Ok(config) => config,
+        Err(lines) => {
+            lines.iter().for_each(|line| complain(line));
+            return Ok(Outcome::Failed);
+        }
+    };
+    let forced = match engine::forced_version() {
+        Ok(forced) => forced,
+        Err(why) => {
+            complain(&why.to_string());
+            return Ok(Outcome::Failed);
+        }
+    };
+    let table = options.format.map_or(io::stdout().is_terminal(), |format| format == Format::Table);
+    let mut session = Session {
+        config: &config,
+        filter: &options.filter,
+        out: Outlet::new(io::stdout())?,
+        show: if table { Show::Screen(Box::default()) } else { Show::Lines },
+    };
+    let mut reactor = Reactor::new()?;
+    reactor.mind_signals(&[signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM])?;
+    reactor.mind_reader(io::stdout())?;
+    let mut follow = Follow::new(Terms { answer_within: options.timeout, forced });
+    for one in &config.engines {
+        let endpoint = one.host.as_ref().map(|host| &host.endpoint).map_err(Clone::clone);
+        let which =
+            Which { filters: options.filter.engine.clone(), only_explicit: one.only_explicit };
+        follow.add(&mut reactor, endpoint, (engine::origin(one, &config), which));
+    }
+    session.follow(&mut reactor, &mut follow)
+}
+
+impl Session<'_> {
+    fn follow(&mut self, reactor: &mut Reactor<Tag>, follow: &mut Follow) -> io::Result<Outcome> {
+        let (mut events, mut news) = (Vec::new(), Vec::new());
+        let mut settled = false;
+        let mut longest = Duration::ZERO;
+        loop {
+            let began = reactor.turn(follow.deadline(), &mut events)?;
+            for event in events.drain(..) {
+                match event {
+                    Event::Signal(_) | Event::HungUp => return Ok(Outcome::Done),
+                    Event::Writable => {}
+                    event => follow.heed(event, reactor, &mut news),
+                }
+            }
+            follow.tick(reactor, &mut news);
+            if !self.tell(&mut news, reactor)? {
+                return Ok(Outcome::Done);
+            }
+            if !settled && follow.is_settled() {
+                settled = true;
+                memory::give_back();
+            }
+            if log::log_enabled!(log::Level::Trace) {
+                let took = began.elapsed();
+                longest = longest.max(took);
+                log::trace!("turn: {took:?}, longest {longest:?}");
+            }
+        }
+    }
+
+    /// Writes what changed; `false`: a signal came while the reader let us wait.
+    fn tell(&mut self, news: &mut Vec<News>, reactor: &mut Reactor<Tag>) -> io::Result<bool> {
+        let quiet = news.is_empty();
+        for one in news.drain(..) {
+            if admitted(self.filter, &one.change) {
+                self.show_one(&one)?;
+            }
+        }
+        if let (false, Show::Screen(screen)) = (quiet, &mut self.show) {
+            screen.draw(&mut self.out)?;
+        }
+        self.out.flush()?;
+        while self.out.is_full() {
+            if reactor.signalled() {
+                return Ok(false);
+            }
+            if self.out.has_room(LOOK_UP_EVERY)? {
+                self.out.flush()?;
+            }
+        }
+        Ok(true)
+    }
+
+    fn show_one(&mut self, news: &News) -> io::Result<()> {
+        let engine = self.config.engines.get(news.engine).map_or("", |one| one.name.as_str());
+        match &mut self.show {
+            Show::Screen(screen) => screen.take(engine, &news.change),
+            Show::Lines => {
+                let mut line = json(engine, &news.change)?;
+                line.push(b'\n');
+                self.out.push(&line);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn admitted(filter: &Filter, change: &Change<Container>) -> bool {
+    match change {
+        Change::Present(container) | Change::Changed { container, .. } => filter.admits(container),
+        Change::Lost(_) | Change::Back => true,
+    }
+}
+
+fn json(engine: &str, change: &Change<Container>) -> io::Result<Vec<u8>> {
+    let line = |event| Line { at: now(), container: None, engine: None, event, why: None };
+    let engine = Some(engine);
+    Ok(match change {
+        Change::Present(container) => serde_json::to_vec(container)?,
+        Change::Changed { event, at, container } => {
+            let at = at.map_or_else(now, time::rfc3339);
+            serde_json::to_vec(&Line { at, container: Some(container), ..line(event) })?
+        }
+        Change::Lost(why) => serde_json::to_vec(&Line { engine, why: Some(why), ..line("lost") })?,
+        Change::Back => serde_json::to_vec(&Line { engine, ..line("back") })?,
+    })
+}
+
+/// For what no engine gave a time.
+fn now() -> String {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    time::rfc3339(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+}

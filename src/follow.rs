@@ -1,0 +1,346 @@
+//! Every engine followed at once: what the reactor tells goes to its engine's machine, and what the
+//! machine wants goes to the reactor. Decides nothing and prints nothing.
+
+use std::time::{Duration, Instant};
+
+use crate::container::{self, Container, Origin};
+use crate::docker::events::{Event as Happened, EventReader};
+use crate::docker::types::Summary;
+use crate::docker::version::{self, Ping, Version};
+use crate::docker::watch::{Change, Do, Input, Known, Watch};
+use crate::docker::{Filters, call, inspect, system};
+use crate::error::Why;
+use crate::http::{Call, Patience, Prefix, Reply};
+use crate::net::Endpoint;
+use crate::net::clients::Lease;
+use crate::net::reactor::Reactor;
+use crate::net::running::{Ask, Event};
+use crate::net::talk::Mode;
+
+/// Which containers of an engine are followed.
+#[derive(Clone, Debug, Default)]
+pub struct Which {
+    /// The engine's own filters.
+    pub filters: Filters,
+    /// Only those with `proxy.` labels.
+    pub only_explicit: bool,
+}
+
+/// The engines that are followed. An engine is known by its place in the list.
+pub struct Follow {
+    engines: Vec<Engine>,
+    terms: Terms,
+}
+
+/// What holds for every engine.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// How long an answer may take; the event stream has no such limit.
+    pub answer_within: Duration,
+    /// The API version to speak, whatever an engine says.
+    pub forced: Option<Version>,
+}
+
+struct Engine {
+    answer_within: Duration,
+    origin: Origin,
+    which: Which,
+    lease: Result<Lease, Why>,
+    prefix: String,
+    watch: Watch<Seen>,
+    reader: EventReader,
+}
+
+/// A container, and whether all was asked that there is to know.
+#[derive(Clone, Debug)]
+struct Seen {
+    container: Container,
+    complete: bool,
+}
+
+/// What an exchange was for: the engine, and the question.
+#[derive(Clone, Debug)]
+pub struct Tag {
+    engine: usize,
+    question: Question,
+}
+
+#[derive(Clone, Debug)]
+enum Question {
+    Greeting,
+    /// With GET, where HEAD told nothing.
+    SecondGreeting,
+    Events,
+    List,
+    Look(String),
+    /// The rest of what the list left out.
+    Inspect(Box<Summary>),
+}
+
+/// What changed, and at which engine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct News {
+    /// The engine's place in the list.
+    pub engine: usize,
+    /// What changed.
+    pub change: Change<Container>,
+}
+
+impl Follow {
+    /// Follows nothing yet.
+    pub fn new(terms: Terms) -> Follow {
+        Follow { engines: Vec::new(), terms }
+    }
+
+    /// Follows one engine more; the first turn asks it. Looks up its name, which may block.
+    pub fn add(
+        &mut self,
+        reactor: &mut Reactor<Tag>,
+        endpoint: Result<&Endpoint, Why>,
+        engine: (Origin, Which),
+    ) {
+        let now = reactor.now();
+        let lease =
+            endpoint.and_then(|endpoint| reactor.lease(endpoint, now + self.terms.answer_within));
+        let (origin, which) = engine;
+        let (prefix, reader) = (String::new(), EventReader::default());
+        let answer_within = self.terms.answer_within;
+        self.engines.push(Engine {
+            answer_within,
+            origin,
+            which,
+            lease,
+            prefix,
+            watch: Watch::new(now),
+            reader,
+        });
+    }
+
+    /// When [`Follow::tick`] is next needed.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.engines.iter().filter_map(|engine| engine.watch.deadline()).min()
+    }
+
+    /// Whether every engine was listed, or is known to be away.
+    pub fn is_settled(&self) -> bool {
+        self.engines.iter().all(|engine| engine.watch.is_settled())
+    }
+
+    /// Lets the machines do what time asks of them.
+    pub fn tick(&mut self, reactor: &mut Reactor<Tag>, news: &mut Vec<News>) {
+        for engine in 0..self.engines.len() {
+            self.step(engine, Input::Tick, reactor, news);
+        }
+    }
+
+    /// Takes what a turn told. Signals and the like are not for us.
+    pub fn heed(&mut self, event: Event<Tag>, reactor: &mut Reactor<Tag>, news: &mut Vec<News>) {
+        let inputs = match event {
+            Event::Head(tag, reply) => self.head(&tag, reply),
+            Event::Bytes(tag, bytes) => self.bytes(&tag, &bytes),
+            Event::Over(tag, reply) => self.over(&tag, reply, reactor),
+            Event::Signal(_) | Event::Writable | Event::HungUp => return,
+        };
+        let (engine, inputs) = inputs;
+        for input in inputs {
+            self.step(engine, input, reactor, news);
+        }
+    }
+
+    fn step(
+        &mut self,
+        engine: usize,
+        input: Input<Seen>,
+        reactor: &mut Reactor<Tag>,
+        news: &mut Vec<News>,
+    ) {
+        let Some(one) = self.engines.get_mut(engine) else { return };
+        let now = reactor.now();
+        for wanted in one.watch.step(input, now, jitter(now, engine)) {
+            match wanted {
+                Do::Say(change) => {
+                    news.push(News { engine, change: change.map(|seen| seen.container) })
+                }
+                Do::HangUp => reactor.hang_up(|tag| tag.engine == engine),
+                Do::Greet => one.ask(system::ping(), Question::Greeting, engine, reactor),
+                Do::Subscribe(since) => {
+                    one.reader = EventReader::default();
+                    one.ask(system::events(since), Question::Events, engine, reactor);
+                }
+                Do::List => {
+                    let list = call::list(&one.which.filters);
+                    one.ask(list, Question::List, engine, reactor);
+                }
+                Do::Look(id) => {
+                    let mut filters = one.which.filters.clone();
+                    filters.add("id", &id);
+                    let look = Call { what: call::list_one(&id).what, ..call::list(&filters) };
+                    one.ask(look, Question::Look(id), engine, reactor);
+                }
+            }
+        }
+    }
+
+    fn head(&mut self, tag: &Tag, reply: Reply) -> (usize, Vec<Input<Seen>>) {
+        let Some(one) = self.engines.get_mut(tag.engine) else { return (tag.engine, Vec::new()) };
+        let input = match (system::events(None).read)(reply) {
+            Ok(reader) => {
+                one.reader = reader;
+                Input::Opened
+            }
+            Err(why) => Input::Failed(format!("follow events: {why}")),
+        };
+        (tag.engine, vec![input])
+    }
+
+    fn bytes(&mut self, tag: &Tag, bytes: &[u8]) -> (usize, Vec<Input<Seen>>) {
+        let Some(one) = self.engines.get_mut(tag.engine) else { return (tag.engine, Vec::new()) };
+        let mut events: Vec<Happened> = Vec::new();
+        let read = one.reader.push(bytes, &mut events);
+        let mut inputs: Vec<_> = events.into_iter().map(Input::Event).collect();
+        if let Err(why) = read {
+            inputs.push(Input::Failed(format!("follow events: {why}")));
+        }
+        (tag.engine, inputs)
+    }
+
+    fn over(
+        &mut self,
+        tag: &Tag,
+        reply: Result<Reply, Why>,
+        reactor: &mut Reactor<Tag>,
+    ) -> (usize, Vec<Input<Seen>>) {
+        let engine = tag.engine;
+        let forced = self.terms.forced;
+        let Some(one) = self.engines.get_mut(engine) else { return (engine, Vec::new()) };
+        let input = match &tag.question {
+            Question::Greeting => match reply.and_then(system::ping().read) {
+                Ok(Some(ping)) => one.agree(&ping, forced),
+                Ok(None) => {
+                    one.ask(system::ping_get(), Question::SecondGreeting, engine, reactor);
+                    return (engine, Vec::new());
+                }
+                Err(why) => Input::Failed(format!("ping: {why}")),
+            },
+            Question::SecondGreeting => match reply.and_then(system::ping_get().read) {
+                Ok(ping) => one.agree(&ping, forced),
+                Err(why) => Input::Failed(format!("ping: {why}")),
+            },
+            Question::Events => match reply {
+                Ok(_) => Input::Ended,
+                Err(why) => {
+                    log::debug!("{}: follow events: {why}", one.origin.engine);
+                    Input::Ended
+                }
+            },
+            Question::List => match reply.and_then(call::list(&Filters::default()).read) {
+                Ok(all) => one.listed(all),
+                Err(why) => Input::Failed(format!("list containers: {why}")),
+            },
+            Question::Look(id) => {
+                let found = reply.and_then(call::list(&Filters::default()).read);
+                match found.map(|mut found| found.pop()) {
+                    Ok(Some(summary)) if container::is_partial(&summary) => {
+                        let rest = call::inspect(&summary.id);
+                        one.ask(rest, Question::Inspect(Box::new(summary)), engine, reactor);
+                        return (engine, Vec::new());
+                    }
+                    Ok(found) => {
+                        Input::Looked(id.clone(), found.and_then(|one_| one.see(one_, true)))
+                    }
+                    Err(_) => Input::LookFailed(id.clone()),
+                }
+            }
+            Question::Inspect(summary) => {
+                let id = summary.id.clone();
+                match reply.and_then(call::inspect("").read) {
+                    Ok(rest) => {
+                        let whole = inspect::complete((**summary).clone(), &rest);
+                        Input::Looked(id, one.see(whole, true))
+                    }
+                    Err(Why::NotFound(_)) => Input::Looked(id, None),
+                    Err(_) => Input::LookFailed(id),
+                }
+            }
+        };
+        (engine, vec![input])
+    }
+}
+
+impl Engine {
+    fn ask<T>(&self, call: Call<T>, question: Question, engine: usize, reactor: &mut Reactor<Tag>) {
+        let tag = Tag { engine, question };
+        let lease = match &self.lease {
+            Ok(lease) => lease,
+            Err(why) => return reactor.refuse(tag, why.clone()),
+        };
+        let mode = match tag.question {
+            Question::Events => Mode::Stream,
+            _ => Mode::Whole,
+        };
+        let prefix = match call.prefix {
+            Prefix::Versioned => self.prefix.clone(),
+            Prefix::Bare => String::new(),
+        };
+        let patience = match call.patience {
+            Patience::Endless => Patience::Endless,
+            Patience::Ordinary | Patience::Within(_) => Patience::Within(self.answer_within),
+        };
+        log::debug!("{}: {}", self.origin.engine, call.what);
+        reactor.ask(lease, Ask { request: call.request, prefix, patience, mode }, tag);
+    }
+
+    fn agree(&mut self, ping: &Ping, forced: Option<Version>) -> Input<Seen> {
+        match version::negotiate(ping, forced) {
+            Ok(agreed) => {
+                self.prefix = agreed.prefix();
+                Input::Agreed
+            }
+            Err(why) => Input::Failed(format!("agree on an API version: {why}")),
+        }
+    }
+
+    fn listed(&self, all: Vec<Summary>) -> Input<Seen> {
+        let see = |summary: Summary| {
+            let complete = !container::is_partial(&summary);
+            self.see(summary, complete)
+        };
+        let mut all: Vec<Seen> = all.into_iter().filter_map(see).collect();
+        all.sort_by(|a, b| a.container.order().cmp(&b.container.order()));
+        Input::Listed(all)
+    }
+
+    /// `None`: not one of those that are followed.
+    fn see(&self, summary: Summary, complete: bool) -> Option<Seen> {
+        let container = container::parse(summary, &self.origin);
+        let followed = container.is_explicit || !self.which.only_explicit;
+        followed.then_some(Seen { container, complete })
+    }
+}
+
+/// Spreads the retries of engines that went away together.
+fn jitter(now: Instant, engine: usize) -> u32 {
+    // Where a turn falls within a microsecond is as good as a die.
+    let nanos = now.elapsed().subsec_nanos();
+    (nanos / 7 + engine as u32 * 331) % 1001
+}
+
+impl PartialEq for Seen {
+    fn eq(&self, other: &Seen) -> bool {
+        self.container == other.container
+    }
+}
+
+impl Known for Seen {
+    fn id(&self) -> &str {
+        &self.container.container_id
+    }
+
+    fn state(&self) -> &str {
+        &self.container.state
+    }
+
+    fn is_complete(&self) -> bool {
+        self.complete
+    }
+}

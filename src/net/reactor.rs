@@ -1,0 +1,337 @@
+//! Every socket of the loop: one poll, and the only reading of the clock. Runs HTTP exchanges side
+//! by side, fairly; knows no engine, and decides nothing.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+
+use crate::error::Why;
+use crate::http::{Method, Patience};
+use crate::net::clients::{Clients, Lease};
+use crate::net::running::{Ask, Event, Running};
+use crate::net::signal::Signal;
+use crate::net::stream::{CONNECT_LIMIT, Stream};
+use crate::net::talk::{self, Drive, Mode, Talk, Way};
+use crate::net::wait::Deadline;
+use crate::net::{Endpoint, way};
+
+/// What one exchange may read in a turn before the others have theirs.
+const BUDGET_BYTES: usize = 64 << 10;
+/// Read at once.
+const BUFFER_BYTES: usize = 16 << 10;
+/// Readiness taken from the kernel at once.
+const EVENTS_AT_ONCE: usize = 64;
+/// Connections kept open between two requests, for each endpoint.
+const PARKED_LIMIT: usize = 4;
+/// A Unix socket whose backlog is full tells of no change: try again this often.
+const FULL_RETRY_EVERY: Duration = Duration::from_millis(10);
+/// An ordinary call.
+const ORDINARY: Duration = Duration::from_secs(30);
+/// A token is an index below and a generation above, so that a late event for a socket that is
+/// gone never reaches its successor.
+const INDEX_BITS: u32 = usize::BITS / 2;
+const INDEX_MASK: usize = (1 << INDEX_BITS) - 1;
+/// Tokens above any exchange's index: a descriptor that is only minded, and signals.
+const MINDED: usize = INDEX_MASK;
+const SIGNALS: usize = INDEX_MASK - 65;
+
+/// The owner of all sockets. `T` tells exchanges apart.
+pub struct Reactor<T> {
+    poll: Poll,
+    ready: Events,
+    now: Instant,
+    clients: Clients<Pool>,
+    slots: Vec<Slot<T>>,
+    /// Slots that spent their budget.
+    unfinished: Vec<usize>,
+    /// What failed before it could begin: told on the next turn, as everything is.
+    early: Vec<Event<T>>,
+    buffer: Vec<u8>,
+    signals: BTreeMap<usize, Signal>,
+    minded: Option<OwnedFd>,
+}
+
+/// What is kept for an endpoint.
+#[derive(Debug, Default)]
+struct Pool {
+    way: Option<Rc<Way>>,
+    parked: Vec<Stream>,
+}
+
+struct Slot<T> {
+    generation: usize,
+    running: Option<Running<T>>,
+}
+
+impl<T: Clone> Reactor<T> {
+    /// A reactor with nothing to do.
+    pub fn new() -> io::Result<Reactor<T>> {
+        Ok(Reactor {
+            poll: Poll::new()?,
+            ready: Events::with_capacity(EVENTS_AT_ONCE),
+            now: Instant::now(),
+            clients: Clients::new(),
+            slots: Vec::new(),
+            unfinished: Vec::new(),
+            early: Vec::new(),
+            buffer: vec![0; BUFFER_BYTES],
+            signals: BTreeMap::new(),
+            minded: None,
+        })
+    }
+
+    /// The time of this turn.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// A share in the client of an endpoint. The first one looks its name up and reads its
+    /// certificates, which may block until `until`: only for the start, or a reload.
+    pub fn lease(&mut self, endpoint: &Endpoint, until: Instant) -> Result<Lease, Why> {
+        let lease = self.clients.lease(endpoint);
+        let pool = self.clients.connections(&lease);
+        if pool.way.is_none() {
+            pool.way = Some(Rc::new(way::find(endpoint, until)?));
+        }
+        Ok(lease)
+    }
+
+    /// A lease on every connected client; see [`Clients::clients`].
+    pub fn clients(&mut self) -> Vec<Lease> {
+        self.clients.clients()
+    }
+
+    /// Tells of these signals from now on, instead of what they do by default.
+    pub fn mind_signals(&mut self, numbers: &[i32]) -> io::Result<()> {
+        for (&number, token) in numbers.iter().zip(SIGNALS..MINDED) {
+            let signal = Signal::mind(number)?;
+            self.register(signal.fd(), Token(token), Interest::READABLE)?;
+            self.signals.insert(token, signal);
+        }
+        Ok(())
+    }
+
+    /// A signal that came since the last turn; for one who has to wait for something else.
+    pub fn signalled(&mut self) -> bool {
+        self.signals.values_mut().any(Signal::came)
+    }
+
+    /// Tells when the reader of this descriptor has made room, or has gone. Of files nothing is
+    /// told: they always have room.
+    pub fn mind_reader(&mut self, fd: impl AsFd) -> io::Result<()> {
+        let fd = fd.as_fd().try_clone_to_owned()?;
+        match self.register(fd.as_fd(), Token(MINDED), Interest::WRITABLE) {
+            Ok(()) => self.minded = Some(fd),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn register(&self, fd: BorrowedFd<'_>, token: Token, interest: Interest) -> io::Result<()> {
+        self.poll.registry().register(&mut SourceFd(&fd.as_raw_fd()), token, interest)
+    }
+
+    /// Begins an exchange. Whatever comes of it, also at once, is told by a later turn.
+    pub fn ask(&mut self, lease: &Lease, ask: Ask, tag: T) {
+        let pool = self.clients.connections(lease);
+        let Some(way) = pool.way.clone() else { unreachable!("a lease is given with its way") };
+        // What gives an order has a connection of its own: engines hold it until it is carried out.
+        let parked = match ask.request.method {
+            Method::Get | Method::Head => pool.parked.pop(),
+            Method::Post | Method::Put | Method::Delete => None,
+        };
+        let begun =
+            talk::exchange(&way, &ask.request, &ask.prefix).and_then(|exchange| match parked {
+                Some(stream) => Ok(Talk::on(stream, exchange)),
+                None => Talk::begin(&way, exchange),
+            });
+        let talk = match begun {
+            Ok(talk) => talk,
+            Err(why) => {
+                self.early.push(Event::Over(tag, Err(why)));
+                return;
+            }
+        };
+        let limit = match ask.patience {
+            Patience::Ordinary => Some(ORDINARY),
+            Patience::Within(limit) => Some(limit),
+            Patience::Endless => None,
+        };
+        let within = |limit| Deadline::by(self.now + limit, self.now);
+        let (deadline, connect_by) = (limit.map(within), within(CONNECT_LIMIT));
+        let lease = lease.clone();
+        let retry_at = None;
+        let running = Running { talk, ask, tag, lease, way, connect_by, deadline, retry_at };
+        self.admit(running);
+    }
+
+    /// Tells, on the next turn, that what would have been asked can't be.
+    pub fn refuse(&mut self, tag: T, why: Why) {
+        self.early.push(Event::Over(tag, Err(why)));
+    }
+
+    /// Gives up every exchange whose tag is `of` these. Nothing more is told of them.
+    pub fn hang_up(&mut self, of: impl Fn(&T) -> bool) {
+        self.early.retain(|event| !matches!(event, Event::Over(tag, _) if of(tag)));
+        for slot in &mut self.slots {
+            slot.running.take_if(|running| of(&running.tag));
+        }
+    }
+
+    /// Waits for readiness, or `wanted`, or a deadline of its own, and adds what came to `out`.
+    /// Returns the time.
+    pub fn turn(
+        &mut self,
+        wanted: Option<Instant>,
+        out: &mut Vec<Event<T>>,
+    ) -> io::Result<Instant> {
+        let timeout = self.timeout(wanted);
+        match self.poll.poll(&mut self.ready, timeout) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        self.now = Instant::now();
+        self.clients.reap(self.now);
+        out.append(&mut self.early);
+        let unfinished = std::mem::take(&mut self.unfinished);
+        let tokens: Vec<usize> = self.ready.iter().map(|event| event.token().0).collect();
+        if let Some(minded) = self.ready.iter().find(|event| event.token().0 == MINDED) {
+            let gone = minded.is_write_closed() || minded.is_error();
+            out.push(if gone { Event::HungUp } else { Event::Writable });
+        }
+        self.ready.clear();
+        for token in tokens {
+            self.heed(token, out);
+        }
+        for index in unfinished {
+            self.drive(index, out);
+        }
+        for index in 0..self.slots.len() {
+            self.watch_the_clock(index, out);
+        }
+        Ok(self.now)
+    }
+
+    fn timeout(&self, wanted: Option<Instant>) -> Option<Duration> {
+        if !self.unfinished.is_empty() || !self.early.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let running = self.slots.iter().filter_map(|slot| slot.running.as_ref());
+        let nearest = running.filter_map(Running::next).min();
+        let nearest = [wanted, nearest, self.clients.deadline()].into_iter().flatten().min();
+        nearest.map(|at| at.saturating_duration_since(self.now))
+    }
+
+    fn heed(&mut self, token: usize, out: &mut Vec<Event<T>>) {
+        if let Some(signal) = self.signals.get_mut(&token) {
+            if signal.came() {
+                out.push(Event::Signal(signal.number));
+            }
+            return;
+        }
+        let index = token & INDEX_MASK;
+        let generation = token >> INDEX_BITS;
+        if self.slots.get(index).is_some_and(|slot| slot.generation == generation) {
+            self.drive(index, out);
+        }
+    }
+
+    fn drive(&mut self, index: usize, out: &mut Vec<Event<T>>) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let Some(mut running) = slot.running.take() else { return };
+        let drive = running.talk.drive(&running.way, &mut self.buffer, BUDGET_BYTES);
+        if running.ask.mode == Mode::Stream {
+            running.hand_on(out);
+        }
+        match drive {
+            Drive::Blocked => slot.running = Some(running),
+            Drive::Unfinished => {
+                slot.running = Some(running);
+                self.unfinished.push(index);
+            }
+            Drive::Moved => self.admit(running),
+            Drive::Stale => self.again(running, out),
+            Drive::Failed(why) => out.push(Event::Over(running.tag, Err(why))),
+            Drive::Complete(stream) => {
+                let pool = self.clients.connections(&running.lease);
+                if pool.parked.len() < PARKED_LIMIT
+                    && let Some(stream) = stream
+                {
+                    let _ =
+                        self.poll.registry().deregister(&mut SourceFd(&stream.fd().as_raw_fd()));
+                    pool.parked.push(stream);
+                }
+                out.push(running.over());
+            }
+        }
+    }
+
+    /// A GET on a connection that had gone stale: once more, on a new one. The parked ones are as
+    /// old.
+    fn again(&mut self, mut running: Running<T>, out: &mut Vec<Event<T>>) {
+        self.clients.connections(&running.lease).parked.clear();
+        let (way, ask) = (&running.way, &running.ask);
+        let begun = talk::exchange(way, &ask.request, &ask.prefix)
+            .and_then(|exchange| Talk::begin(way, exchange));
+        match begun {
+            Ok(talk) => {
+                running.talk = talk;
+                self.admit(running);
+            }
+            Err(why) => out.push(Event::Over(running.tag, Err(why))),
+        }
+    }
+
+    /// Gives an exchange a free slot and registers its socket.
+    fn admit(&mut self, mut running: Running<T>) {
+        let free = self.slots.iter().position(|slot| slot.running.is_none());
+        let index = free.unwrap_or_else(|| {
+            self.slots.push(Slot { generation: 0, running: None });
+            self.slots.len() - 1
+        });
+        let Some(slot) = self.slots.get_mut(index).filter(|_| index < SIGNALS) else {
+            let why = Why::Broken("too many exchanges at once".into());
+            self.early.push(Event::Over(running.tag, Err(why)));
+            return;
+        };
+        slot.generation = (slot.generation + 1) & INDEX_MASK;
+        let token = Token(slot.generation << INDEX_BITS | index);
+        running.retry_at = None;
+        let both = Interest::READABLE | Interest::WRITABLE;
+        let registered = match running.talk.fd() {
+            Some(fd) => self.poll.registry().register(&mut SourceFd(&fd.as_raw_fd()), token, both),
+            None => {
+                running.retry_at = Some(self.now + FULL_RETRY_EVERY);
+                Ok(())
+            }
+        };
+        match registered {
+            Ok(()) => slot.running = Some(running),
+            Err(error) => {
+                let why = Why::Broken(format!("its socket can't be waited for: {error}"));
+                self.early.push(Event::Over(running.tag, Err(why)));
+            }
+        }
+    }
+
+    fn watch_the_clock(&mut self, index: usize, out: &mut Vec<Event<T>>) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let Some(running) = &mut slot.running else { return };
+        if let Some(passed) = running.passed(self.now) {
+            if let Some(running) = slot.running.take() {
+                out.push(Event::Over(running.tag, Err(passed.passed())));
+            }
+            return;
+        }
+        if running.retry_at.is_some_and(|at| self.now >= at) {
+            running.retry_at = Some(self.now + FULL_RETRY_EVERY);
+            self.drive(index, out);
+        }
+    }
+}
