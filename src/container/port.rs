@@ -22,7 +22,8 @@ pub struct Port {
 }
 
 /// By the container's port; then, as among several for one port, by how well it serves: tcp before
-/// udp, IPv4 before IPv6, published before not. Repeats are dropped, and what has no number, which is told.
+/// udp, IPv4 before IPv6, published before not. Repeats are dropped, and what has no number, which
+/// is told.
 pub fn sorted(ports: Vec<types::Port>, errors: &mut Vec<String>) -> Vec<Port> {
     let mut ports: Vec<Port> = ports.into_iter().map(port).collect();
     if ports.iter().any(|port| port.private_port == 0) {
