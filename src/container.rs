@@ -102,7 +102,7 @@ pub struct Container {
     pub network: String,
     /// Every mapping, by the container's port.
     pub ports: Vec<Port>,
-    /// Its address on that network; empty until it has one.
+    /// Its address on that network; empty while it is down.
     pub private_hostname: String,
     /// One mapping for each port of the container, the best of several.
     pub private_ports: BTreeMap<u16, Port>,
@@ -134,7 +134,7 @@ pub struct Compose {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Health {
-    /// It has no check, or the engine does not say.
+    /// It has no check, does not run, or the engine does not say.
     #[default]
     None,
     /// Not known yet.
