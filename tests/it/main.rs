@@ -25,6 +25,7 @@ mod misconfig;
 mod net;
 #[path = "../fuzz/oracle.rs"]
 mod oracle;
+mod parse;
 mod pipes;
 mod plans;
 mod random_replies;
