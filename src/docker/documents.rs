@@ -1,13 +1,12 @@
 //! Containers out of API JSON, one at a time: from an engine's list, or from whatever `parse` is
 //! given. A bad one never hides the good ones; the input is never copied.
 
-use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use serde_json::Deserializer;
 use serde_json::value::RawValue;
 
-use crate::docker::answer::one_line;
+use crate::docker::answer::{one_line, text};
 use crate::docker::lenient;
 use crate::docker::types::Summary;
 use crate::error::Why;
@@ -58,15 +57,6 @@ pub fn each(input: &[u8], mut found: impl FnMut(Summary) -> ControlFlow<()>) -> 
         }
     }
     first_error.map_or(Ok(()), Err)
-}
-
-/// Checked once as a whole, which is faster than text by text. A copy is made only of input that is
-/// no UTF-8, with U+FFFD for what can't be read, as the engines themselves write it.
-fn text(input: &[u8]) -> Cow<'_, str> {
-    match std::str::from_utf8(input) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => String::from_utf8_lossy(input),
-    }
 }
 
 /// Where the next line begins that opens an object: JSON Lines go on there. Counted from the fault,

@@ -126,10 +126,12 @@ impl Fields {
         if value.is_null() {
             return None;
         }
-        let error = match serde_json::from_value(value) {
+        // Through text: a decoder from values would be a second copy of all the decoders.
+        let error = match serde_json::from_str(&value.to_string()) {
             Ok(value) => return Some(value),
             Err(error) => error.to_string(),
         };
+        let error = error.rsplit_once(" at line ").map_or(error.as_str(), |(text, _)| text);
         let expected = error.rsplit_once("expected ").map_or("something else", |(_, what)| what);
         let inside = matches!(found, "a list" | "an object");
         let found = if inside { "something in it" } else { found };
