@@ -3,9 +3,9 @@
 
 mod reader;
 
-use std::borrow::Cow;
 use std::ops::ControlFlow;
 
+use crate::docker::answer::text;
 use crate::docker::types::Summary;
 use crate::error::Why;
 
@@ -91,15 +91,6 @@ impl Faults {
             (Some(first), 1) => Err(Why::Invalid(first)),
             (Some(first), n) => Err(Why::Invalid(format!("{first}, and {} more", n - 1))),
         }
-    }
-}
-
-/// Checked once as a whole, which is faster than text by text. A copy is made only of input that is
-/// no UTF-8, with U+FFFD for what can't be read, as the engines themselves write it.
-fn text(input: &[u8]) -> Cow<'_, str> {
-    match std::str::from_utf8(input) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => String::from_utf8_lossy(input),
     }
 }
 
