@@ -30,6 +30,7 @@ pub struct Which {
 pub struct Follow {
     engines: Vec<Engine>,
     terms: Terms,
+    began: Instant,
 }
 
 /// What holds for every engine.
@@ -86,10 +87,23 @@ pub struct News {
     pub change: Change<Container>,
 }
 
+/// One engine as it is known now.
+#[derive(Clone, Debug)]
+pub struct View<'a> {
+    /// Its name in the configuration.
+    pub name: &'a str,
+    /// It could not be reached the last time.
+    pub is_lost: bool,
+    /// What is known is complete, and every change will be heard of.
+    pub is_following: bool,
+    /// Its containers, by id.
+    pub containers: Vec<&'a Container>,
+}
+
 impl Follow {
     /// Follows nothing yet.
-    pub fn new(terms: Terms) -> Follow {
-        Follow { engines: Vec::new(), terms }
+    pub fn new(terms: Terms, now: Instant) -> Follow {
+        Follow { engines: Vec::new(), terms, began: now }
     }
 
     /// Follows one engine more; the first turn asks it. Looks up its name, which may block.
@@ -126,6 +140,16 @@ impl Follow {
         self.engines.iter().all(|engine| engine.watch.is_settled())
     }
 
+    /// The engines as they are known now, in the order they were added.
+    pub fn engines(&self) -> impl Iterator<Item = View<'_>> {
+        self.engines.iter().map(|engine| View {
+            name: &engine.origin.engine,
+            is_lost: engine.watch.is_lost(),
+            is_following: engine.watch.is_following(),
+            containers: engine.watch.known().map(|seen| &seen.container).collect(),
+        })
+    }
+
     /// Lets the machines do what time asks of them.
     pub fn tick(&mut self, reactor: &mut Reactor<Tag>, news: &mut Vec<News>) {
         for engine in 0..self.engines.len() {
@@ -154,9 +178,10 @@ impl Follow {
         reactor: &mut Reactor<Tag>,
         news: &mut Vec<News>,
     ) {
-        let Some(one) = self.engines.get_mut(engine) else { return };
         let now = reactor.now();
-        for wanted in one.watch.step(input, now, jitter(now, engine)) {
+        let jitter = jitter(now.duration_since(self.began), engine);
+        let Some(one) = self.engines.get_mut(engine) else { return };
+        for wanted in one.watch.step(input, now, jitter) {
             match wanted {
                 Do::Say(change) => {
                     news.push(News { engine, change: change.map(|seen| seen.container) })
@@ -246,7 +271,7 @@ impl Follow {
                         return (engine, Vec::new());
                     }
                     Ok(found) => {
-                        Input::Looked(id.clone(), found.and_then(|one_| one.see(one_, true)))
+                        Input::Looked(id.clone(), found.and_then(|summary| one.see(summary, true)))
                     }
                     Err(_) => Input::LookFailed(id.clone()),
                 }
@@ -318,11 +343,11 @@ impl Engine {
     }
 }
 
-/// Spreads the retries of engines that went away together.
-fn jitter(now: Instant, engine: usize) -> u32 {
-    // Where a turn falls within a microsecond is as good as a die.
-    let nanos = now.elapsed().subsec_nanos();
-    (nanos / 7 + engine as u32 * 331) % 1001
+/// Spreads the retries of engines that went away together: where a turn falls within a
+/// microsecond is as good as a die.
+fn jitter(since_start: Duration, engine: usize) -> u32 {
+    let place = u32::try_from(engine % 1001).unwrap_or_default();
+    (since_start.subsec_nanos() / 7 + place * 331) % 1001
 }
 
 impl PartialEq for Seen {

@@ -9,6 +9,7 @@ pub mod parse;
 pub mod ps;
 pub mod screen;
 pub mod table;
+pub mod text;
 pub mod watch;
 
 use std::path::PathBuf;

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Outcome;
 use super::table::{Row, Table};
+use super::text;
 
 /// Written to stdout at once.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -122,19 +123,6 @@ pub fn print(text: &str) -> io::Result<Outcome> {
 }
 
 /// One failure, one line on stderr. A closed stderr is nobody's loss.
-pub fn complain(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "drowse: {}", harmless(text));
-}
-
-/// A text that can't move the cursor: control characters stand as `\u{1b}`; lines stay lines.
-pub fn harmless(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() && c != '\n' {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
-    out
+pub fn complain(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "drowse: {}", text::harmless(line));
 }

@@ -10,6 +10,7 @@ use crate::net::outlet::Outlet;
 use super::output;
 use super::ps::COLUMNS;
 use super::table::{Row, Table};
+use super::text::harmless;
 
 /// What is on the screen.
 #[derive(Default)]
@@ -54,7 +55,7 @@ impl Screen {
         let lost = self
             .lost
             .iter()
-            .map(|(engine, why)| output::harmless(&format!("{engine} can't be reached: {why}")));
+            .map(|(engine, why)| harmless(&format!("{engine} can't be reached: {why}")));
         let mut lines: Vec<String> = text.lines().map(str::to_string).chain(lost).collect();
         let height = output::height().saturating_sub(1).max(1);
         if lines.len() > height {

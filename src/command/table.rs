@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use super::text::harmless;
+
 /// Between two columns.
 const GAP: usize = 2;
 /// A column is not cut below this, unless the terminal is narrower than all of them so.
@@ -32,7 +34,8 @@ impl Table {
 
     /// One row more; control characters are made harmless.
     pub fn push(&mut self, cells: Vec<String>) {
-        let cells: Vec<String> = cells.iter().map(|cell| super::output::harmless(cell)).collect();
+        let cells: Vec<String> =
+            cells.iter().map(|cell| harmless(&cell.replace('\n', " "))).collect();
         for (natural, cell) in self.natural.iter_mut().zip(&cells) {
             *natural = (*natural).max(cells_wide(cell));
         }
@@ -161,8 +164,9 @@ mod tests {
 
     #[test]
     fn a_cell_cannot_move_the_cursor() {
-        let text = shown(None, &[["\u{1b}[31mred", "a\rb", "x"]]);
+        let text = shown(None, &[["\u{1b}[31mred", "a\rb\nc", "x"]]);
         assert!(!text.contains(['\u{1b}', '\r']), "{text:?}");
+        assert_eq!(text.lines().count(), 2);
     }
 
     #[test]

@@ -75,7 +75,7 @@ pub fn run(options: &ps::Options) -> io::Result<Outcome> {
     let mut reactor = Reactor::new()?;
     reactor.mind_signals(&[signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM])?;
     reactor.mind_reader(io::stdout())?;
-    let mut follow = Follow::new(Terms { answer_within: options.timeout, forced });
+    let mut follow = Follow::new(Terms { answer_within: options.timeout, forced }, reactor.now());
     for one in &config.engines {
         let endpoint = one.host.as_ref().map(|host| &host.endpoint).map_err(Clone::clone);
         let which =

@@ -167,6 +167,11 @@ impl<C: Known> Watch<C> {
         matches!(self.phase, Phase::Following { .. })
     }
 
+    /// Whether the engine could not be reached the last time.
+    pub fn is_lost(&self) -> bool {
+        self.lost
+    }
+
     /// Whether there is nothing to wait for: the picture is complete, or the engine is away.
     pub fn is_settled(&self) -> bool {
         self.lost || self.is_following() && self.looks.values().all(Look::is_quiet)
