@@ -37,6 +37,7 @@ mod servers;
 mod source;
 mod storm;
 mod watching;
+mod watch_world;
 mod ways;
 mod world;
 mod wrong;
