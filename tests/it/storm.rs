@@ -25,7 +25,7 @@ use crate::world;
 /// Seeds, if nobody says otherwise.
 const SEEDS: usize = 20;
 /// Orders between two kills of dockerd, and how many kills.
-const ORDERS: usize = 60;
+const ORDERS: usize = 75;
 const KILLS: usize = 3;
 /// Orders given to Podman, which is slow.
 const PODMAN_ORDERS: usize = 60;
