@@ -12,9 +12,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A container that can't be read is tried again after a second, two, four, … 64.
 const DOUBLINGS: u32 = 6;
 /// Docker 20.10 tells of a `die`, `pause` or `unpause` before its list knows: an answer that denies
-/// what happened is asked for again after 50 ms, 100 ms, … 6.4 s. Then it is believed.
+/// what happened is asked for again after 50 ms, 100 ms, … 3.2 s. Then it is believed.
 const DOUBT_FIRST: Duration = Duration::from_millis(50);
-const DOUBTS: u32 = 8;
+const DOUBTS: u32 = 7;
 
 /// The engine's word for what happened, and its time (Unix, ns), if an event told.
 pub type Heard = (&'static str, Option<u64>);
@@ -304,7 +304,7 @@ mod tests {
             now = next;
         };
         assert_eq!((heard, looks.are_quiet()), (("die", Some(1)), true));
-        assert_eq!(waits, [50, 100, 200, 650, 1000, 1600, 3200, 6400]);
+        assert_eq!(waits, [50, 100, 200, 650, 1000, 1600, 3200]);
     }
 
     #[test]
