@@ -4,12 +4,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod any_labels;
+mod beside;
 mod binary;
 #[path = "../fuzz/checks.rs"]
 mod checks;
 mod config;
 mod containers;
 mod contexts;
+mod crash_loops;
 mod dice;
 mod docker_outcomes;
 mod docker_replies;
@@ -36,6 +38,7 @@ mod replies;
 mod servers;
 mod source;
 mod storm;
+mod watch_ends;
 mod watch_world;
 mod watching;
 mod ways;

@@ -144,12 +144,12 @@ impl Storm<'_> {
         let until = Instant::now() + Duration::from_secs(30);
         let run = |call: Call<()>| client.run(&call, until).map_err(|error| error.why);
         match dice.roll(100) {
-            0..20 => {
+            0..15 => {
                 let create = call::create(Some(name), &self.body(dice));
                 client.run(&create, until).map_err(|error| error.why)?;
                 run(call::start(name))
             }
-            20..30 => client
+            15..30 => client
                 .run(&call::create(Some(name), &self.body(dice)), until)
                 .map(|_| ())
                 .map_err(|error| error.why),

@@ -59,10 +59,6 @@ impl Watching {
         Watching { child, heard, said }
     }
 
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     pub fn heard(&self) -> Heard {
         self.heard.lock().unwrap().clone()
     }
