@@ -10,13 +10,14 @@
 //!
 //! The list is the truth and events are hints: an event makes us look at its one container again,
 //! and what differs from what we knew is said. So a lost, late, doubled or forged event can't make
-//! the picture wrong for longer than until the next look. Out of scope: what a container means.
+//! the picture wrong for longer than until the next look. A list and a look are never under way
+//! together: nobody could tell which of them is the newer. Out of scope: what a container means.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::events::Event;
-use super::look::{Heard, Look};
+use super::look::{Heard, Looks};
 
 /// First wait after a break; doubles.
 const BACKOFF_FIRST: Duration = Duration::from_secs(1);
@@ -26,8 +27,8 @@ const BACKOFF_LAST: Duration = Duration::from_secs(30);
 const HEAD_WAIT: Duration = Duration::from_secs(1);
 /// A stream that is merely silent is checked against the list this often.
 const RELIST: Duration = Duration::from_secs(300);
-/// Looks under way at one engine; the rest wait their turn.
-const LOOKS_UNDER_WAY: usize = 4;
+/// Breaks in a row that are not told, where greetings are answered: perhaps only the stream ended.
+const BREAKS_BORNE: u32 = 2;
 /// Events remembered to drop repeats: as many as an engine keeps.
 const REMEMBERED: usize = 256;
 
@@ -117,11 +118,22 @@ impl<C> Change<C> {
 
 #[derive(Clone, Debug, PartialEq)]
 enum Phase {
-    Away { retry_at: Instant },
+    Away {
+        retry_at: Instant,
+    },
     Greeting,
-    Subscribing { list_at: Instant },
-    Listing,
-    Following { relist_at: Instant },
+    Subscribing {
+        list_at: Instant,
+    },
+    /// `stale`: the stream opened after the list was asked for, which may not tell what happened
+    /// in between.
+    Listing {
+        stale: bool,
+    },
+    /// `relist_at`: `None`: as soon as the looks under way are over; none begins before.
+    Following {
+        relist_at: Option<Instant>,
+    },
 }
 
 /// The machine of one engine.
@@ -133,7 +145,7 @@ pub struct Watch<C> {
     lost: bool,
     listed_once: bool,
     known: BTreeMap<String, C>,
-    looks: BTreeMap<String, Look>,
+    looks: Looks,
     /// The newest event's time, and those already seen.
     since: Option<u64>,
     seen: BTreeSet<(u64, String, &'static str)>,
@@ -151,7 +163,7 @@ impl<C: Known> Watch<C> {
             lost: false,
             listed_once: false,
             known: BTreeMap::new(),
-            looks: BTreeMap::new(),
+            looks: Looks::default(),
             since: None,
             seen: BTreeSet::new(),
         }
@@ -174,19 +186,20 @@ impl<C: Known> Watch<C> {
 
     /// Whether there is nothing to wait for: the picture is complete, or the engine is away.
     pub fn is_settled(&self) -> bool {
-        self.lost || self.is_following() && self.looks.values().all(Look::is_quiet)
+        self.lost || self.is_following() && self.looks.are_quiet()
     }
 
     /// When `step` next wants a `Tick`.
     pub fn deadline(&self) -> Option<Instant> {
         let phase = match self.phase {
             Phase::Away { retry_at } => Some(retry_at),
-            Phase::Greeting | Phase::Listing => None,
+            Phase::Greeting | Phase::Listing { .. } => None,
             Phase::Subscribing { list_at } => Some(list_at),
-            Phase::Following { relist_at } => Some(relist_at),
+            Phase::Following { relist_at: None } => return None,
+            Phase::Following { relist_at } => relist_at,
         };
-        let looks = self.is_following().then(|| self.looks.values().filter_map(Look::next).min());
-        phase.into_iter().chain(looks.flatten()).min()
+        let looks = self.is_following().then(|| self.looks.next()).flatten();
+        phase.into_iter().chain(looks).min()
     }
 
     /// One input; `jitter` (0–1000) spreads the retries of many.
@@ -196,12 +209,16 @@ impl<C: Known> Watch<C> {
             (Phase::Away { .. }, Input::Failed(_) | Input::Ended) => {}
             (_, Input::Failed(why)) => {
                 self.hang_up(now, jitter, &mut out);
-                if !std::mem::replace(&mut self.lost, true) {
-                    out.push(Do::Say(Change::Lost(why)));
+                self.lose(why, &mut out);
+            }
+            // Perhaps only the stream. The engine is lost if it does not answer the next greeting,
+            // or if the stream never lives to see a list.
+            (_, Input::Ended) => {
+                self.hang_up(now, jitter, &mut out);
+                if self.breaks > BREAKS_BORNE {
+                    self.lose("follow events: the stream ends at once".into(), &mut out);
                 }
             }
-            // Perhaps only the stream. The engine is lost if it does not answer the next greeting.
-            (_, Input::Ended) => self.hang_up(now, jitter, &mut out),
 
             (Phase::Away { retry_at }, Input::Tick) if now >= *retry_at => {
                 self.phase = Phase::Greeting;
@@ -215,15 +232,24 @@ impl<C: Known> Watch<C> {
             (Phase::Subscribing { list_at }, Input::Tick) if now >= *list_at => {
                 self.list(&mut out);
             }
-            (Phase::Listing, Input::Listed(all)) => self.listed(all, now, &mut out),
-            (Phase::Following { relist_at }, Input::Tick) if now >= *relist_at => {
-                self.list(&mut out);
+            (Phase::Listing { .. }, Input::Opened) => self.phase = Phase::Listing { stale: true },
+            (Phase::Listing { stale }, Input::Listed(all)) => {
+                let relist_at = (!stale).then_some(now + RELIST);
+                self.phase = Phase::Following { relist_at };
+                self.listed(all, now, &mut out);
             }
-            (Phase::Following { .. }, Input::Tick) => {}
+            // A proxy held the head back. What happened before it let us through nobody told.
+            (Phase::Following { .. }, Input::Opened) => {
+                self.phase = Phase::Following { relist_at: None };
+            }
+            (Phase::Following { relist_at: Some(at) }, Input::Tick) if now >= *at => {
+                self.phase = Phase::Following { relist_at: None };
+            }
 
-            (Phase::Subscribing { .. } | Phase::Listing | Phase::Following { .. }, event) => {
-                self.hear(event, now, &mut out);
-            }
+            (
+                Phase::Subscribing { .. } | Phase::Listing { .. } | Phase::Following { .. },
+                event,
+            ) => self.hear(event, now, &mut out),
             // Late answers to what was given up, and ticks that came too early.
             (
                 Phase::Away { .. } | Phase::Greeting,
@@ -236,8 +262,8 @@ impl<C: Known> Watch<C> {
                 | Input::Event(_),
             ) => {}
         }
-        if self.is_following() {
-            self.look(now, &mut out);
+        if let Phase::Following { relist_at } = self.phase {
+            self.look(now, relist_at, &mut out);
         }
         out
     }
@@ -253,13 +279,18 @@ impl<C: Known> Watch<C> {
         out.push(Do::HangUp);
     }
 
+    fn lose(&mut self, why: String, out: &mut Vec<Do<C>>) {
+        if !std::mem::replace(&mut self.lost, true) {
+            out.push(Do::Say(Change::Lost(why)));
+        }
+    }
+
     fn list(&mut self, out: &mut Vec<Do<C>>) {
-        self.phase = Phase::Listing;
+        self.phase = Phase::Listing { stale: false };
         out.push(Do::List);
     }
 
     fn listed(&mut self, all: Vec<C>, now: Instant, out: &mut Vec<Do<C>>) {
-        self.phase = Phase::Following { relist_at: now + RELIST };
         self.breaks = 0;
         if std::mem::replace(&mut self.lost, false) {
             out.push(Do::Say(Change::Back));
@@ -279,7 +310,7 @@ impl<C: Known> Watch<C> {
             if one.is_complete() {
                 self.learn(&id, Some(one), heard, out);
             } else {
-                self.heard(id, heard, now);
+                self.looks.hear(id, heard, now);
             }
         }
         self.listed_once = true;
@@ -289,18 +320,14 @@ impl<C: Known> Watch<C> {
         match input {
             Input::Event(event) => self.event(event, now),
             Input::Looked(id, one) => {
-                let asked = self.looks.get_mut(&id).and_then(Look::end);
-                // Nothing asked: a late answer from before a break.
+                let asked = self.looks.end(&id, one.as_ref().map(Known::state), now);
+                // Nothing asked: a late answer from before a break; or one to be doubted.
                 if let Some(heard) = asked {
                     self.learn(&id, one, heard, out);
                 }
             }
-            Input::LookFailed(id) => {
-                if let Some(look) = self.looks.get_mut(&id) {
-                    look.fail();
-                }
-            }
-            // Said twice, or a moment after we gave up waiting for it.
+            Input::LookFailed(id) => self.looks.fail(&id, now),
+            // Too early, or said twice.
             Input::Tick | Input::Agreed | Input::Opened | Input::Listed(_) => {}
             Input::Failed(_) | Input::Ended => unreachable!("step answers these in every phase"),
         }
@@ -316,48 +343,40 @@ impl<C: Known> Watch<C> {
         }
         self.since = self.since.max(Some(event.time_nano));
         if event.action.changes_the_container() {
-            self.heard(event.id, (name, Some(event.time_nano)), now);
+            self.looks.hear(event.id, (name, Some(event.time_nano)), now);
         }
     }
 
-    fn heard(&mut self, id: String, heard: Heard, now: Instant) {
-        self.looks.entry(id).or_insert_with(|| Look::new(now)).hear(heard);
-    }
-
-    /// Asks for what was heard of, as far as the limits allow.
-    fn look(&mut self, now: Instant, out: &mut Vec<Do<C>>) {
-        for look in self.looks.values_mut() {
-            look.count(now);
-        }
-        self.looks.retain(|_, look| !look.is_over());
-        let mut under_way = self.looks.values().filter(|look| look.is_under_way()).count();
-        for (id, look) in &mut self.looks {
-            if under_way == LOOKS_UNDER_WAY {
-                return;
-            }
-            if look.begin() {
-                under_way += 1;
-                out.push(Do::Look(id.clone()));
-            }
+    /// Asks for what was heard of, as far as the limits allow; or, if it is time, for all.
+    fn look(&mut self, now: Instant, relist_at: Option<Instant>, out: &mut Vec<Do<C>>) {
+        self.looks.count(now);
+        match relist_at {
+            Some(_) => out.extend(self.looks.begin().into_iter().map(Do::Look)),
+            None if self.looks.under_way() == 0 => self.list(out),
+            None => {}
         }
     }
 
     /// What one container is now; said if it is new.
     fn learn(&mut self, id: &str, one: Option<C>, heard: Heard, out: &mut Vec<Do<C>>) {
-        let (event, at) = heard;
         let Some(one) = one else {
             if let Some(container) = self.known.remove(id) {
+                let at = heard.1;
                 out.push(Do::Say(Change::Changed { event: "removed", at, container }));
             }
             return;
         };
-        if self.known.get(id) == Some(&one) {
+        let old = self.known.insert(id.to_string(), one.clone());
+        if old.as_ref() == Some(&one) {
             return;
         }
-        self.known.insert(id.to_string(), one.clone());
         out.push(Do::Say(match heard {
             FIRST_SIGHT => Change::Present(one),
-            _ => Change::Changed { event, at, container: one },
+            // It can't have been this one, or it would not be there.
+            ("removed", at) => {
+                Change::Changed { event: between(old.as_ref(), &one), at, container: one }
+            }
+            (event, at) => Change::Changed { event, at, container: one },
         }));
     }
 }
