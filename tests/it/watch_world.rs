@@ -3,6 +3,7 @@
 
 mod engine;
 mod judge;
+mod table;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
