@@ -9,6 +9,7 @@ use crate::config::Env;
 use crate::container;
 use crate::docker::documents;
 use crate::error::{Error, Why};
+use crate::net::access::plain;
 
 use super::output::{Format, Printer, complain};
 use super::ps::COLUMNS;
@@ -61,14 +62,12 @@ pub fn run(options: &Options) -> io::Result<Outcome> {
     written?;
     printer.finish()?;
     let Err(why) = read else { return Ok(Outcome::Done) };
-    complain(&why.during("parse", name(options.file.as_deref())).to_string());
+    complain(&why.during("", name(options.file.as_deref())).to_string());
     Ok(Outcome::Failed)
 }
 
 fn read(file: Option<&Path>) -> Result<Vec<u8>, Error> {
-    let broken = |error: io::Error| {
-        Why::Invalid(error.to_string()).during("read the API's JSON", name(file))
-    };
+    let broken = |error: io::Error| Why::Invalid(plain(&error)).during("", name(file));
     let mut input = Vec::new();
     let limited = match file {
         Some(path) => {

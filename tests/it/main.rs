@@ -32,6 +32,7 @@ mod recorded;
 mod replies;
 mod servers;
 mod source;
+mod usage;
 mod ways;
 mod world;
 mod wrong;
