@@ -14,7 +14,8 @@ use crate::command::filter::Filter;
 use crate::command::output::{Format, complain, print};
 use crate::command::ps::Until;
 use crate::command::{Outcome, Source, check, help, parse, ps, watch};
-use crate::{duration, nearest};
+use crate::net::access::plain;
+use crate::{duration, host, nearest};
 
 /// How long one engine may take by default.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -45,7 +46,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Ok(Outcome::Failed) => ExitCode::FAILURE,
         Err(gone) if gone.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&format!("write to standard output: {error}"));
+            complain(&format!("write to standard output: {}", plain(&error)));
             ExitCode::FAILURE
         }
     }
@@ -71,20 +72,19 @@ fn read(mut args: Arguments) -> Result<(Verb, LevelFilter), String> {
     let wants_help = args.contains(["-h", "--help"]);
     let wants_version = args.contains(["-V", "--version"]);
     let level = option(&mut args, "--log", level)?.unwrap_or(LevelFilter::Warn);
-    let verb = args.subcommand().map_err(|error| error.to_string())?;
-    let verb = match verb.as_deref() {
-        None if wants_help => return Ok((Verb::Help(help::DROWSE), level)),
-        None if wants_version => return Ok((Verb::Version, level)),
+    let name = args.subcommand().map_err(said)?;
+    let verb = match name.as_deref() {
+        _ if wants_version => Verb::Version,
+        None if wants_help => Verb::Help(help::DROWSE),
         None => {
-            finish(args)?;
+            finish(args, "")?;
             return Err(format!("no verb given\n\n{}", help::DROWSE));
         }
-        Some("help") => Some(topic(&mut args)?),
-        Some(verb) if wants_help => Some(Verb::Help(help_on(verb)?)),
-        Some(_) => None,
-    }
-    .map_or_else(|| verb_of(verb.as_deref().unwrap_or_default(), &mut args), Ok)?;
-    finish(args)?;
+        Some("help") => topic(&mut args)?,
+        Some(verb) if wants_help => Verb::Help(help_on(verb)?),
+        Some(verb) => verb_of(verb, &mut args)?,
+    };
+    finish(args, name.as_deref().unwrap_or_default())?;
     Ok((verb, level))
 }
 
@@ -115,7 +115,7 @@ fn verb_of(verb: &str, args: &mut Arguments) -> Result<Verb, String> {
 }
 
 fn topic(args: &mut Arguments) -> Result<Verb, String> {
-    let verb = args.subcommand().map_err(|error| error.to_string())?;
+    let verb = args.subcommand().map_err(said)?;
     Ok(Verb::Help(verb.map_or(Ok(help::DROWSE), |verb| help_on(&verb))?))
 }
 
@@ -132,17 +132,23 @@ fn unknown_verb(verb: &str) -> String {
 fn source(args: &mut Arguments) -> Result<Source, String> {
     let config = args
         .opt_value_from_os_str("--config", |text| Ok::<_, String>(PathBuf::from(text)))
-        .map_err(|error| error.to_string())?;
-    let host = option(args, "--host", |text| Ok(text.to_string()))?;
+        .map_err(|error| format!("--config: {}", said(error)))?;
+    let host = option(args, "--host", |url| match host::scheme(url) {
+        Ok(_) => Ok(url.to_string()),
+        Err(why) => Err(why.to_string()),
+    })?;
     Ok(Source { config, host })
 }
 
 fn timeout(args: &mut Arguments) -> Result<Duration, String> {
-    let timeout = option(args, "--timeout", duration::parse)?.unwrap_or(TIMEOUT);
-    if timeout.is_zero() {
-        return Err("--timeout: 0: expected a duration above zero, such as 5s".into());
-    }
-    Ok(timeout)
+    let timeout = option(args, "--timeout", |text| match duration::parse(text) {
+        Ok(timeout) if timeout.is_zero() => {
+            Err(format!("`{text}`: expected more than that, such as 5s"))
+        }
+        Ok(timeout) => Ok(timeout),
+        Err(what) => Err(format!("`{text}`: {what}")),
+    });
+    Ok(timeout?.unwrap_or(TIMEOUT))
 }
 
 fn format(args: &mut Arguments) -> Result<Option<Format>, String> {
@@ -173,9 +179,9 @@ fn filter(args: &mut Arguments) -> Result<Filter, String> {
 
 fn file(args: &mut Arguments) -> Result<Option<PathBuf>, String> {
     let path = args.opt_free_from_os_str(|text| Ok::<_, String>(PathBuf::from(text)));
-    let Some(path) = path.map_err(|error| error.to_string())? else { return Ok(None) };
+    let Some(path) = path.map_err(said)? else { return Ok(None) };
     if path.as_os_str().as_encoded_bytes().starts_with(b"-") && path.as_os_str() != "-" {
-        return Err(unknown_option(&path.to_string_lossy()));
+        return Err(left_over(&path.to_string_lossy(), "parse"));
     }
     Ok((path.as_os_str() != "-").then_some(path))
 }
@@ -187,28 +193,49 @@ fn option<T>(
     read: impl FnOnce(&str) -> Result<T, String>,
 ) -> Result<Option<T>, String> {
     let text: Option<String> =
-        args.opt_value_from_str(name).map_err(|error| format!("{name}: {error}"))?;
+        args.opt_value_from_str(name).map_err(|error| format!("{name}: {}", said(error)))?;
     text.map(|text| read(&text).map_err(|error| format!("{name}: {error}"))).transpose()
 }
 
 fn level(text: &str) -> Result<LevelFilter, String> {
     LevelFilter::from_str(text)
-        .map_err(|_| format!("{text}: expected off, error, warn, info, debug or trace"))
+        .map_err(|_| format!("`{text}`: expected off, error, warn, info, debug or trace"))
 }
 
 /// Nothing may be left over: an option that nobody read is a mistake, not a no-op.
-fn finish(args: Arguments) -> Result<(), String> {
+fn finish(args: Arguments, verb: &str) -> Result<(), String> {
     let Some(left) = args.finish().into_iter().next() else { return Ok(()) };
     let left = left.to_string_lossy();
-    if left.starts_with('-') {
-        return Err(unknown_option(&left));
+    if left.starts_with('-') && left != "-" {
+        return Err(left_over(&left, verb));
     }
     Err(format!("`{left}`: unexpected argument"))
 }
 
-fn unknown_option(name: &str) -> String {
-    let name = name.split('=').next().unwrap_or_default();
-    let hint = nearest::nearest(name, help::OPTIONS.iter().copied());
-    let hint = hint.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
-    format!("`{name}`: unknown option{hint}")
+/// Why an option was not read; an empty `verb`: there was none.
+fn left_over(option: &str, verb: &str) -> String {
+    let name = option.split('=').next().unwrap_or_default();
+    if help::options(verb).any(|known| known == name) {
+        let what = if name == option { "given twice" } else { "takes no value" };
+        return format!("`{name}`: {what}");
+    }
+    let owner = help::VERBS.iter().find(|verb| help::options(verb).any(|known| known == name));
+    match (owner, nearest::nearest(name, help::options(verb))) {
+        (Some(owner), _) if verb.is_empty() => {
+            format!("`{name}`: expected after the verb, as in `drowse {owner} {name} …`")
+        }
+        (Some(owner), _) => format!("`{name}`: an option of {owner}, not of {verb}"),
+        (None, Some(near)) => format!("`{name}`: unknown option; did you mean `{near}`?"),
+        (None, None) if verb.is_empty() => format!("`{name}`: unknown option (see drowse --help)"),
+        (None, None) => format!("`{name}`: unknown option (drowse {verb} --help lists them)"),
+    }
+}
+
+/// An error of the argument reader in our words.
+fn said(error: pico_args::Error) -> String {
+    match error {
+        pico_args::Error::OptionWithoutAValue(_) => "expected a value".into(),
+        pico_args::Error::NonUtf8Argument => "an argument is not UTF-8".into(),
+        other => other.to_string(),
+    }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 /// A failed operation, told in one line: `list containers on unix:///run/docker.sock: …`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
-    /// What was tried, as a verb and its object: `list containers`, `start web`.
+    /// What was tried, as a verb and its object: `list containers`, `start web`. Empty: nothing
+    /// yet, for `at` itself can't be used.
     pub what: String,
     /// Where: an engine's URL, a file's path.
     pub at: String,
@@ -55,7 +56,10 @@ impl Why {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} on {}: {}", self.what, self.at, self.why)
+        match self.what.as_str() {
+            "" => write!(f, "{}: {}", self.at, self.why),
+            what => write!(f, "{what} on {}: {}", self.at, self.why),
+        }
     }
 }
 

@@ -245,11 +245,11 @@ impl Follow {
                     one.ask(system::ping_get(), Question::SecondGreeting, engine, reactor);
                     return (engine, Vec::new());
                 }
-                Err(why) => Input::Failed(format!("ping: {why}")),
+                Err(why) => Input::Failed(why.to_string()),
             },
             Question::SecondGreeting => match reply.and_then(system::ping_get().read) {
                 Ok(ping) => one.agree(&ping, forced),
-                Err(why) => Input::Failed(format!("ping: {why}")),
+                Err(why) => Input::Failed(why.to_string()),
             },
             Question::Events => match reply {
                 Ok(_) => Input::Ended,

@@ -90,45 +90,68 @@ fn look_at_engine(
     let connected = match Engine::connect(engine, Instant::now() + timeout) {
         Ok(connected) => connected,
         Err(error) => {
-            let (found, problems) = ("not reached".into(), vec![error.to_string()]);
+            let (found, problems) = ("not reached".into(), vec![engine::told(&error)]);
             return (Finding { kind, name, found, problems }, Vec::new());
         }
     };
-    let agreed = &connected.agreed;
-    let mut found = format!("{}, API {}", agreed.server, agreed.version);
-    let mut problems = Vec::new();
+    let mut found = spoken(&connected);
+    let mut failures = Vec::new();
     if engine.host.as_ref().is_ok_and(|host| host.agent.is_some()) {
         match connected.run(&agent::info()) {
             Ok(info) => found += &format!(", agent {} ({})", info.version, info.runtime),
-            Err(error) => problems.push(error.to_string()),
+            Err(error) => failures.push(error),
         }
     }
-    let origin = engine::origin(engine, config);
-    let mut containers = Vec::new();
-    match connected.containers(&Filters::default(), &origin) {
-        Ok(all) => containers = all,
-        Err(error) => problems.push(error.to_string()),
-    }
+    let listed = connected.containers(&Filters::default(), &engine::origin(engine, config));
+    let mut containers = listed.unwrap_or_else(|error| {
+        failures.push(error);
+        Vec::new()
+    });
     containers.retain(|one| one.is_explicit || !engine.only_explicit);
-    found += &format!(", {} containers", containers.len());
-    let managed = containers.iter().any(|one| one.idlewatcher_config.is_some());
-    problems.extend(missing_permissions(&connected, managed));
+    if failures.is_empty() {
+        let plural = if containers.len() == 1 { "" } else { "s" };
+        found += &format!(", {} container{plural}", containers.len());
+    }
+    // Who was silent once would be so again.
+    if !failures.iter().any(is_silent) {
+        let managed = containers.iter().any(|one| one.idlewatcher_config.is_some());
+        failures.extend(missing_permissions(&connected, managed));
+    }
+    let problems = failures.iter().map(engine::told).collect();
     (Finding { kind, name, found, problems }, containers)
 }
 
+fn spoken(engine: &Engine) -> String {
+    let agreed = &engine.agreed;
+    let server = if agreed.server.is_empty() { "an engine" } else { &agreed.server };
+    format!("{server}, API {}", agreed.version)
+}
+
 /// Reading is always needed; orders only where a container is to be put to sleep.
-fn missing_permissions(engine: &Engine, managed: bool) -> Vec<String> {
+fn missing_permissions(engine: &Engine, managed: bool) -> Vec<Error> {
     // A container that nobody has: "no such container" is what shall come.
     let mut tried = vec![engine.run(&call::inspect(NOBODY)).err(), engine.knock(&past()).err()];
     if managed {
+        tried.push(engine.run(&call::stats_once(NOBODY)).err());
         tried.push(engine.run(&call::start(NOBODY)).err());
         tried.push(engine.run(&call::stop(NOBODY, None, Duration::ZERO)).err());
         tried.push(engine.run(&call::kill(NOBODY, "SIGTERM")).err());
         tried.push(engine.run(&call::pause(NOBODY)).err());
         tried.push(engine.run(&call::unpause(NOBODY)).err());
     }
-    let not_allowed = |error: &Error| matches!(error.why, Why::Forbidden(_) | Why::TimedOut(_));
-    tried.into_iter().flatten().filter(not_allowed).map(|error| error.to_string()).collect()
+    let is_missing = |error: &Error| matches!(error.why, Why::Forbidden(_)) || is_silent(error);
+    tried.into_iter().flatten().filter(is_missing).map(without_id).collect()
+}
+
+fn is_silent(error: &Error) -> bool {
+    matches!(error.why, Why::TimedOut(_))
+}
+
+/// `start container {id} (POST /containers/{id}/start)`: which container it was does not matter.
+fn without_id(mut error: Error) -> Error {
+    let short = NOBODY.get(..12).unwrap_or(NOBODY);
+    error.what = error.what.replace(NOBODY, "{id}").replace(short, "{id}");
+    error
 }
 
 /// The events of a second long past: answered at once, where a proxy would hold back the head of a

@@ -14,6 +14,9 @@ use crate::net::blocking::Client;
 
 use super::Source;
 
+/// Docker's variable for an API version that is not to be negotiated.
+const VERSION: &str = "DOCKER_API_VERSION";
+
 /// A connected engine that speaks a version we know.
 pub struct Engine {
     client: Client,
@@ -27,6 +30,9 @@ pub struct Engine {
 pub fn configured(source: &Source, env: &Env) -> Result<Config, Vec<String>> {
     let mut config = config::load(source.config.as_deref(), env)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    if let Some(Err(why)) = env.var(VERSION).map(str::parse::<Version>) {
+        return Err(vec![format!("{VERSION}: {why}")]);
+    }
     if let Some(url) = &source.host {
         config.engines = vec![config::named_on_the_command_line(url, env, &config.agents)];
         config.proxmox.clear();
@@ -56,42 +62,52 @@ fn problem(url: &str, why: &Why) -> String {
     format!("{field}: {}", why.to_string().replacen(", expected", ": expected", 1))
 }
 
-/// The version that `DOCKER_API_VERSION` insists on.
-pub fn forced_version() -> Result<Option<Version>, Why> {
-    match std::env::var("DOCKER_API_VERSION") {
-        Ok(text) if !text.is_empty() => text
-            .parse()
-            .map(Some)
-            .map_err(|error| Why::Invalid(format!("DOCKER_API_VERSION: {error}"))),
-        Ok(_) | Err(_) => Ok(None),
+/// What failed on an engine, as a line: named where there are several.
+pub fn failure(engine: &config::Engine, config: &Config, error: &Error) -> String {
+    match config.engines.len() {
+        0 | 1 => told(error),
+        _ => format!("{}: {}", engine.name, told(error)),
     }
+}
+
+/// An error with the way out that a verb's user has.
+pub fn told(error: &Error) -> String {
+    match error.why {
+        Why::TimedOut(_) => format!("{error}: is it stuck? --timeout allows more"),
+        _ => error.to_string(),
+    }
+}
+
+/// The version that `DOCKER_API_VERSION` insists on; [`configured`] has told if it is none.
+pub fn forced_version() -> Option<Version> {
+    Env::of_process().var(VERSION)?.parse().ok()
 }
 
 impl Engine {
     /// Connects and agrees on an API version. Everything asked of this engine ends at `until`.
     pub fn connect(engine: &config::Engine, until: Instant) -> Result<Engine, Error> {
-        let connect = |why: Why| why.during("connect", engine.url.as_str());
-        let host: &Host = engine.host.as_ref().map_err(|why| connect(why.clone()))?;
-        let mut client = Client::open(&host.endpoint).map_err(connect)?;
-        let ping = match client.run(&system::ping(), until)? {
+        let failed = |what: &str, why: Why| why.during(what, engine.url.as_str());
+        let host: &Host = engine.host.as_ref().map_err(|why| failed("", why.clone()))?;
+        let mut client =
+            Client::open(&host.endpoint).map_err(|why| failed("reach the engine", why))?;
+        let ping = match run(&client, &system::ping(), until)? {
             Some(ping) => ping,
-            None => client.run(&system::ping_get(), until)?,
+            None => run(&client, &system::ping_get(), until)?,
         };
-        let agreed = forced_version()
-            .and_then(|forced| version::negotiate(&ping, forced))
-            .map_err(|why| why.during("agree on an API version", engine.url.as_str()))?;
+        let agreed = version::negotiate(&ping, forced_version())
+            .map_err(|why| failed("agree on an API version", why))?;
         client.under(agreed.prefix());
         Ok(Engine { client, agreed, until })
     }
 
     /// Runs a call within this engine's time.
     pub fn run<T>(&self, call: &Call<T>) -> Result<T, Error> {
-        self.client.run(call, self.until)
+        run(&self.client, call, self.until)
     }
 
     /// Runs a call whose reply is a stream up to the head, and leaves the rest.
     pub fn knock<T>(&self, call: &Call<T>) -> Result<(), Error> {
-        self.client.stream(call, self.until).map(|_| ())
+        self.client.stream(call, self.until).map(|_| ()).map_err(|error| with_path(error, call))
     }
 
     /// Every container that passes the engine's filters, parsed, sorted by name.
@@ -117,4 +133,18 @@ impl Engine {
             }
         }
     }
+}
+
+fn run<T>(client: &Client, call: &Call<T>, until: Instant) -> Result<T, Error> {
+    client.run(call, until).map_err(|error| with_path(error, call))
+}
+
+/// Who allows things in a proxy knows them by method and path.
+fn with_path<T>(mut error: Error, call: &Call<T>) -> Error {
+    if matches!(error.why, Why::Forbidden(_)) {
+        let path = call.request.path.split('?').next().unwrap_or_default();
+        let method = format!("{:?}", call.request.method).to_uppercase();
+        error.what += &format!(" ({method} {path})");
+    }
+    error
 }

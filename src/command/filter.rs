@@ -25,6 +25,12 @@ enum Field {
 const KEYS: &[&str] =
     &["alias", "engine", "health", "image", "label", "name", "project", "service", "state"];
 
+/// Docker API 1.41, `ContainerList`, which Podman takes too.
+const STATES: &[&str] =
+    &["created", "dead", "exited", "paused", "removing", "restarting", "running"];
+
+const HEALTHS: &[&str] = &["healthy", "none", "starting", "unhealthy"];
+
 impl Filter {
     /// One `key=value`. An error says which keys there are.
     pub fn add(&mut self, text: &str) -> Result<(), String> {
@@ -37,20 +43,16 @@ impl Filter {
                 return Ok(());
             }
             "state" => {
-                self.engine.add("status", value);
+                self.engine.add("status", one_of(value, STATES)?);
                 return Ok(());
             }
             "alias" => Field::Alias,
             "engine" => Field::Engine,
-            "health" => Field::Health,
+            "health" => one_of(value, HEALTHS).map(|_| Field::Health)?,
             "image" => Field::Image,
             "project" => Field::Project,
             "service" => Field::Service,
-            _ => {
-                let hint = nearest::nearest(key, KEYS.iter().copied())
-                    .map_or(String::new(), |near| format!("; did you mean `{near}`?"));
-                return Err(format!("`{key}`: expected one of {}{hint}", KEYS.join(", ")));
-            }
+            _ => return one_of(key, KEYS).map(drop),
         };
         self.here.push((field, value.to_string()));
         Ok(())
@@ -62,6 +64,16 @@ impl Filter {
             self.here.iter().any(|(f, value)| f == field && field.holds(value, container))
         })
     }
+}
+
+/// A word that is known; the error says which are, and which was meant.
+fn one_of<'a>(word: &'a str, known: &[&str]) -> Result<&'a str, String> {
+    if known.contains(&word) {
+        return Ok(word);
+    }
+    let hint = nearest::nearest(word, known.iter().copied())
+        .map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+    Err(format!("`{word}`: expected one of {}{hint}", known.join(", ")))
 }
 
 impl Field {

@@ -3,20 +3,6 @@
 /// Every verb there is.
 pub const VERBS: &[&str] = &["ps", "parse", "check", "help"];
 
-/// Every option of any verb, to find the one that was meant.
-pub const OPTIONS: &[&str] = &[
-    "--config",
-    "--filter",
-    "--format",
-    "--help",
-    "--host",
-    "--log",
-    "--running",
-    "--timeout",
-    "--version",
-    "--watch",
-];
-
 /// `drowse --help`
 pub const DROWSE: &str = "\
 drowse: containers that sleep when idle and wake when somebody knocks
@@ -42,6 +28,14 @@ pub fn on(verb: &str) -> Option<&'static str> {
         "help" => Some(DROWSE),
         _ => None,
     }
+}
+
+/// The options that a verb's help lists, and those that need no verb.
+pub fn options(verb: &str) -> impl Iterator<Item = &'static str> {
+    let listed = on(verb).unwrap_or_default().lines().map(str::trim_start);
+    let names =
+        listed.filter(|line| line.starts_with("--")).filter_map(|line| line.split(' ').next());
+    names.chain(["--help", "--version"])
 }
 
 const PS: &str = "\

@@ -10,6 +10,7 @@ use crate::container;
 use crate::docker::documents;
 use crate::error::{Error, Why};
 use crate::host::{self, Scheme};
+use crate::net::access::plain;
 
 use super::output::{Format, Printer, complain};
 use super::ps::COLUMNS;
@@ -62,7 +63,7 @@ pub fn run(options: &Options) -> io::Result<Outcome> {
     written?;
     printer.finish()?;
     let Err(why) = read else { return Ok(Outcome::Done) };
-    complain(&why.during("parse", name(options.file.as_deref())).to_string());
+    complain(&why.during("", name(options.file.as_deref())).to_string());
     Ok(Outcome::Failed)
 }
 
@@ -77,9 +78,7 @@ fn without_certificates(mut config: Config, url: &str) -> Config {
 }
 
 fn read(file: Option<&Path>) -> Result<Vec<u8>, Error> {
-    let broken = |error: io::Error| {
-        Why::Invalid(error.to_string()).during("read the API's JSON", name(file))
-    };
+    let broken = |error: io::Error| Why::Invalid(plain(&error)).during("", name(file));
     let mut input = Vec::new();
     let limited = match file {
         Some(path) => {

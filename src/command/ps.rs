@@ -60,7 +60,7 @@ pub fn run(options: &Options) -> io::Result<Outcome> {
                 printer.flush()?;
             }
             Err(error) => {
-                complain(&format!("{}: {error}", engine.name));
+                complain(&engine::failure(engine, &config, &error));
                 outcome = Outcome::Failed;
             }
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
-use crate::config::{Config, Env};
+use crate::config::{self, Config, Env};
 use crate::container::Container;
 use crate::docker::time;
 use crate::docker::watch::Change;
@@ -58,13 +58,10 @@ pub fn run(options: &ps::Options) -> io::Result<Outcome> {
             return Ok(Outcome::Failed);
         }
     };
-    let forced = match engine::forced_version() {
-        Ok(forced) => forced,
-        Err(why) => {
-            complain(&why.to_string());
-            return Ok(Outcome::Failed);
-        }
-    };
+    if config.engines.iter().all(|one| one.host.is_err()) {
+        unusable(&config).iter().for_each(|line| complain(line));
+        return Ok(Outcome::Failed);
+    }
     let table = options.format.map_or(io::stdout().is_terminal(), |format| format == Format::Table);
     let mut session = Session {
         config: &config,
@@ -75,7 +72,10 @@ pub fn run(options: &ps::Options) -> io::Result<Outcome> {
     let mut reactor = Reactor::new()?;
     reactor.mind_signals(&[signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM])?;
     reactor.mind_reader(io::stdout())?;
-    let mut follow = Follow::new(Terms { answer_within: options.timeout, forced }, reactor.now());
+    let mut follow = Follow::new(
+        Terms { answer_within: options.timeout, forced: engine::forced_version() },
+        reactor.now(),
+    );
     for one in &config.engines {
         let endpoint = one.host.as_ref().map(|host| &host.endpoint).map_err(Clone::clone);
         let which =
@@ -83,6 +83,15 @@ pub fn run(options: &ps::Options) -> io::Result<Outcome> {
         follow.add(&mut reactor, endpoint, (engine::origin(one, &config), which));
     }
     session.follow(&mut reactor, &mut follow)
+}
+
+/// A line for each engine that no waiting will bring back: it is configured wrongly.
+fn unusable(config: &Config) -> Vec<String> {
+    let line = |one: &config::Engine| {
+        let why = one.host.as_ref().err()?.clone();
+        Some(engine::failure(one, config, &why.during("", one.url.as_str())))
+    };
+    config.engines.iter().filter_map(line).collect()
 }
 
 impl Session<'_> {

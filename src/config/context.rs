@@ -34,7 +34,9 @@ pub fn host(url: &str, env: &Env, agents: &Agents) -> Result<Host, Why> {
 /// The engine of the environment, in docker/cli's order.
 pub(super) fn default_engine(env: &Env, agents: &Agents) -> Engine {
     if let Some(url) = env.var("DOCKER_HOST") {
-        return engine(DEFAULT, url, host(url, env, agents));
+        let host = host(url, env, agents);
+        let shown = if host.is_ok() { url } else { "DOCKER_HOST" };
+        return engine(DEFAULT, shown, host);
     }
     match context_name(env) {
         Ok(None) => engine(DEFAULT, SOCKET, host::parse(SOCKET, None, agents)),
@@ -70,13 +72,11 @@ fn tls_of(env: &Env) -> Result<Tls, Why> {
             "TLS without certificates, expected DOCKER_CERT_PATH to name a folder",
         ));
     };
-    match tls::folder(&folder, None)? {
-        Some(tls) => Ok(tls),
-        None => Err(invalid(format!(
-            "{}: no such file, expected it in the folder of DOCKER_CERT_PATH",
-            folder.join("ca.pem").display()
-        ))),
-    }
+    let lacking = || {
+        let folder = folder.display();
+        invalid(format!("no ca.pem in {folder}, expected DOCKER_CERT_PATH to name its folder"))
+    };
+    tls::folder(&folder, None)?.ok_or_else(lacking)
 }
 
 /// Where Docker's tools keep their settings.

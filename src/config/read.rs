@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Env, Problem};
 use crate::nearest::nearest;
+use crate::net::access::plain;
 use crate::yaml::{Key, Node, Position, Value};
 
 /// No file that the config names is longer.
@@ -144,7 +145,7 @@ impl Reader<'_> {
 
 /// Whether a file is there; an error, with its name, if it is and can't be read.
 pub(super) fn is_readable(path: &Path) -> Result<bool, String> {
-    let named = |e: io::Error| format!("{}: {}", path.display(), reason(&e));
+    let named = |e: io::Error| format!("{}: {}", path.display(), plain(&e));
     match path.metadata() {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(e) => Err(named(e)),
@@ -157,8 +158,8 @@ pub(super) fn is_readable(path: &Path) -> Result<bool, String> {
 /// A file's whole text. The error says why not, without the file's name.
 pub(super) fn whole_text(path: &Path) -> Result<String, String> {
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|e| reason(&e))?;
-    file.take(FILE_LIMIT_BYTES + 1).read_to_end(&mut bytes).map_err(|e| reason(&e))?;
+    let file = File::open(path).map_err(|e| plain(&e))?;
+    file.take(FILE_LIMIT_BYTES + 1).read_to_end(&mut bytes).map_err(|e| plain(&e))?;
     if bytes.len() as u64 > FILE_LIMIT_BYTES {
         return Err(format!("longer than {FILE_LIMIT_BYTES} bytes"));
     }
@@ -166,15 +167,6 @@ pub(super) fn whole_text(path: &Path) -> Result<String, String> {
         let good = e.utf8_error().valid_up_to();
         format!("not UTF-8 after {good} bytes")
     })
-}
-
-/// A kernel error in the kernel's words, without Rust's number behind it.
-pub(super) fn reason(e: &io::Error) -> String {
-    let text = e.to_string();
-    match text.split_once(" (os error") {
-        Some((words, _)) => words.to_lowercase(),
-        None => text,
-    }
 }
 
 /// A whole number within limits.

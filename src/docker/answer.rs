@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
+use crate::docker::version::{self, Version};
 use crate::error::Why;
 use crate::http::Reply;
 
@@ -209,10 +210,16 @@ fn too_old(message: &str) -> Option<Why> {
     let (asked, rest) = rest.split_once(" is too ")?;
     let (_, bound) = rest.split_once("supported API version is ")?;
     let bound = bound.split([',', ' ']).next().unwrap_or(bound);
+    let known = bound.parse().ok().filter(|bound: &Version| *bound <= version::OURS);
+    // What both speak is agreed on, unless somebody insists on another, or hides the engine's.
+    let way = known.map(|bound| bound.max(version::OLDEST)).map_or_else(
+        || "a newer drowse may do".to_owned(),
+        |fits| format!("unset DOCKER_API_VERSION, or set it to {fits}"),
+    );
     Some(Why::TooOld(if rest.starts_with("old") {
-        format!("the engine wants API {bound} or newer, asked with {asked}: a newer drowse may do")
+        format!("the engine wants API {bound} or newer, asked with {asked}: {way}")
     } else {
-        format!("the engine speaks API {bound} at most, asked with {asked}")
+        format!("the engine speaks API {bound} at most, asked with {asked}: {way}")
     }))
 }
 

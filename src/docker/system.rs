@@ -13,14 +13,14 @@ use crate::http::{Call, Method, Patience, Prefix};
 /// Asks whether an engine is there and what it speaks. `None`: ask again with [`ping_get`]. Docker
 /// API `SystemPingHead`: 200, and no body, whatever its headers say.
 pub fn ping() -> Call<Option<Ping>> {
-    let call = call("ping", Method::Head, "/_ping".into(), version::read_head);
+    let call = call("reach the engine", Method::Head, "/_ping".into(), version::read_head);
     Call { prefix: Prefix::Bare, ..call }
 }
 
 /// The same with a body, for engines and proxies that don't answer a HEAD, and for the message of
 /// those that refuse. Docker API `SystemPing`: 200.
 pub fn ping_get() -> Call<Ping> {
-    let call = call("ping", Method::Get, "/_ping".into(), version::read_get);
+    let call = call("reach the engine", Method::Get, "/_ping".into(), version::read_get);
     Call { prefix: Prefix::Bare, ..call }
 }
 

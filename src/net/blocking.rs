@@ -243,7 +243,9 @@ fn fault(error: ureq::Error) -> Fault {
             HEAD_LIMIT_BYTES >> 10
         )),
         E::Protocol(error) => {
-            Why::NotAnEngine(format!("what answers there does not speak HTTP: {error}"))
+            let text = error.to_string();
+            let text = text.trim_start_matches("http parse fail: ");
+            Why::NotAnEngine(format!("what answers there does not speak HTTP: {text}"))
         }
         E::Http(error) => Why::Invalid(format!("it can't be sent: {error}")),
         E::BadUri(text) => Why::Invalid(format!("it can't be sent: bad path: {text}")),

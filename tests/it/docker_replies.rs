@@ -273,10 +273,12 @@ fn versions_are_agreed_on() {
 #[test]
 fn an_engine_that_wants_another_version_says_which() {
     let too_old = why(call::list(&Filters::default()), "docker-29.7/min-1.44/list-v1.41");
-    let text = "the engine wants API 1.44 or newer, asked with 1.41: a newer drowse may do";
+    let text = "the engine wants API 1.44 or newer, asked with 1.41: unset DOCKER_API_VERSION, or \
+                set it to 1.44";
     assert_eq!(too_old, Why::TooOld(text.into()));
     let too_new = why(call::list(&Filters::default()), "docker-20.10/errors/version-too-new");
-    let text = "the engine speaks API 1.41 at most, asked with 1.99";
+    let text = "the engine speaks API 1.41 at most, asked with 1.99: unset DOCKER_API_VERSION, or \
+                set it to 1.41";
     assert_eq!(too_new, Why::TooOld(text.into()));
 }
 

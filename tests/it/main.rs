@@ -39,6 +39,7 @@ mod replies;
 mod servers;
 mod source;
 mod storm;
+mod usage;
 mod watch_ends;
 mod watch_world;
 mod watching;

@@ -363,7 +363,7 @@ impl World {
     /// What came in the same turn is still told.
     fn hang_up(&mut self) {
         let mut late = Vec::new();
-        for (_, (connection, happening)) in &self.agenda {
+        for (connection, happening) in self.agenda.values() {
             match happening {
                 Happening::Arrive(input) if *connection == Some(self.connection) => {
                     late.push(input.clone());

@@ -40,7 +40,7 @@ fn machine(phase: &str, t0: Instant) -> (Watch<One>, Instant) {
         vec![Input::Tick],
         vec![Input::Agreed],
         vec![Input::Opened],
-        vec![vec![Input::Listed(vec![one("a", 1)])], looked()].concat(),
+        [vec![Input::Listed(vec![one("a", 1)])], looked()].concat(),
         vec![Input::Opened],
     ];
     for input in steps.concat().into_iter().take([0, 1, 2, 3, 5, 6][place]) {
