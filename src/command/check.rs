@@ -68,7 +68,8 @@ pub fn run(options: &Options) -> io::Result<Outcome> {
     for engine in &config.engines {
         let (finding, containers) = look_at_engine(engine, &config, options.timeout);
         tell(finding)?;
-        for container in containers.into_iter().filter(|one| one.is_explicit) {
+        let told = |one: &Container| one.is_explicit || !one.errors.is_empty();
+        for container in containers.into_iter().filter(told) {
             tell(look_at_container(container))?;
         }
     }

@@ -103,17 +103,18 @@ pub fn width() -> Option<usize> {
     if !io::stdout().is_terminal() {
         return None;
     }
-    Some(window().map_or(80, |size| size.ws_col.into()))
+    Some(window(|size| size.ws_col).unwrap_or(80))
 }
 
 /// The terminal's height in lines.
 pub fn height() -> usize {
-    window().map_or(24, |size| size.ws_row.into())
+    window(|size| size.ws_row).unwrap_or(24)
 }
 
-fn window() -> Option<rustix::termios::Winsize> {
+/// A side of the terminal; serial lines and some ptys know none, or only one.
+fn window(side: fn(rustix::termios::Winsize) -> u16) -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
-    (size.ws_col > 0 && size.ws_row > 0).then_some(size)
+    Some(side(size).into()).filter(|&cells| cells > 0)
 }
 
 /// Prints a text as it is.

@@ -6,6 +6,7 @@
 mod any_labels;
 mod beside;
 mod binary;
+mod checked;
 #[path = "../fuzz/checks.rs"]
 mod checks;
 mod config;

@@ -84,6 +84,11 @@ pub fn silent(_: &str) -> Deed {
     Deed::Nothing
 }
 
+/// Greets, and then never answers.
+pub fn falls_silent(request: &str) -> Deed {
+    if request.ends_with("/_ping") { engine(request) } else { Deed::Nothing }
+}
+
 /// A web server that has a page for everything.
 pub fn web_server(_: &str) -> Deed {
     let page = "<html><body><h1>It works!</h1></body></html>";
@@ -98,9 +103,18 @@ pub fn empty_web_server(_: &str) -> Deed {
 
 /// A socket proxy that lets only pings through.
 pub fn socket_proxy(request: &str) -> Deed {
-    if request.ends_with("/_ping") {
-        return engine(request);
+    if request.ends_with("/_ping") { engine(request) } else { forbidden() }
+}
+
+/// A socket proxy that lets only reading through, and no events.
+pub fn reading_proxy(request: &str) -> Deed {
+    if request.starts_with("POST") || request.contains("/events") {
+        return forbidden();
     }
+    engine(request)
+}
+
+fn forbidden() -> Deed {
     let page = "<html><body><h1>403 Forbidden</h1>\nRequest forbidden by administrative rules.\n\
                 </body></html>\n";
     http(403, "cache-control: no-cache\r\ncontent-type: text/html\r\n", page)
