@@ -10,7 +10,7 @@ help: ## this list
 run: build ## build, then list this machine's containers (or a sample, where no engine is found)
 	@said=$$(mktemp); $(BIN) ps 2>$$said; status=$$?; \
 	if [ $$status = 1 ] && [ -z "$$DROWSE_CONFIG" ] && [ ! -e /etc/drowse/drowse.yml ]; then \
-	  echo "$$(cat $$said) Instead, testdata/sample.json:" >&2; \
+	  echo "$$(cat $$said) (so here is testdata/sample.json)" >&2; \
 	  $(BIN) parse testdata/sample.json; status=$$?; \
 	else cat $$said >&2; fi; \
 	rm -f $$said; exit $$status
