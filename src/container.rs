@@ -102,7 +102,7 @@ pub struct Container {
     pub network: String,
     /// Every mapping, by the container's port.
     pub ports: Vec<Port>,
-    /// Its address on that network; empty until it has one.
+    /// Its address on that network; empty while it is down.
     pub private_hostname: String,
     /// One mapping for each port of the container, the best of several.
     pub private_ports: BTreeMap<u16, Port>,
@@ -134,7 +134,7 @@ pub struct Compose {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Health {
-    /// It has no check, or the engine does not say.
+    /// It has no check, does not run, or the engine does not say.
     #[default]
     None,
     /// Not known yet.
@@ -191,13 +191,13 @@ pub fn parse(mut summary: Summary, origin: &Origin) -> Container {
     let idlewatcher_config = plan::parse(&labels, needs, &origin.defaults, &mut errors);
     let is_excluded = is_excluded(&labels, &mut errors);
 
-    let health = health(summary.health.take(), &summary.status);
     let state = state(mem::take(&mut summary.state));
+    let health = health(summary.health.take(), &summary.status, &state);
     let project = compose.as_ref().map(|compose| compose.project.as_str());
     let running = state == "running";
-    let facts = network::Facts { labels: &labels, project, running };
+    let facts = network::Facts { labels: &labels, project, state: &state };
     let place = network::place(&summary, origin, &facts, &mut errors);
-    let ports = port::sorted(summary.ports);
+    let ports = port::sorted(summary.ports, &mut errors);
     let private_ports = port::best(&ports, |port| Some(port.private_port));
     let mounts = mounts(summary.mounts);
     Container {
@@ -272,9 +272,11 @@ fn state(state: String) -> String {
     nearest.to_owned()
 }
 
-/// From the engine's own word (Docker ≥ 29, inspect), else from the status text.
-fn health(told: Option<types::Health>, status: &str) -> Health {
-    let told = told.unwrap_or_default().status;
+/// From the engine's own word (Docker ≥ 29, inspect), else from the status text. The word outlives
+/// the run, which the text does not: what is stopped or paused stays healthy on Podman and turns
+/// unhealthy on Docker.
+fn health(told: Option<types::Health>, status: &str, state: &str) -> Health {
+    let told = told.filter(|_| matches!(state, "running" | "")).unwrap_or_default().status;
     match told.as_str() {
         "starting" => Health::Starting,
         "healthy" => Health::Healthy,

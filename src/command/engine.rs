@@ -8,7 +8,7 @@ use crate::docker::types::Summary;
 use crate::docker::version::{self, Negotiated, Version};
 use crate::docker::{Filters, call, inspect, system};
 use crate::error::{Error, Why};
-use crate::host::Host;
+use crate::host::{self, Host, Scheme};
 use crate::http::Call;
 use crate::net::blocking::Client;
 
@@ -45,9 +45,15 @@ pub fn origin(engine: &config::Engine, config: &Config) -> Origin {
             .map(|agent| container::Agent { addr: agent.addr.clone(), name: agent.name.clone() }),
         local: host.is_some_and(|host| host.local),
         public_host: host.map_or(String::new(), |host| host.public_name.clone()),
-        problem: engine.host.as_ref().err().map(ToString::to_string),
+        problem: engine.host.as_ref().err().map(|why| problem(&engine.url, why)),
         defaults: config.idle.defaults(),
     }
+}
+
+/// `agent: unknown agent …: expected …`, as a container's errors have it.
+fn problem(url: &str, why: &Why) -> String {
+    let field = if host::scheme(url) == Ok(Scheme::Agent) { "agent" } else { "docker_cfg" };
+    format!("{field}: {}", why.to_string().replacen(", expected", ": expected", 1))
 }
 
 /// The version that `DOCKER_API_VERSION` insists on.

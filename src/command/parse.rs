@@ -5,10 +5,11 @@ use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use crate::config::Env;
+use crate::config::{Config, Env};
 use crate::container;
 use crate::docker::documents;
 use crate::error::{Error, Why};
+use crate::host::{self, Scheme};
 
 use super::output::{Format, Printer, complain};
 use super::ps::COLUMNS;
@@ -34,10 +35,10 @@ pub struct Options {
 /// Reads, parses and prints one container after the other.
 pub fn run(options: &Options) -> io::Result<Outcome> {
     let host = options.source.host.clone().unwrap_or_else(|| HOST.into());
-    let source = Source { host: Some(host), ..options.source.clone() };
+    let source = Source { host: Some(host.clone()), ..options.source.clone() };
     // Of the environment nothing: the same input gives the same output everywhere.
     let config = match engine::configured(&source, &Env::default()) {
-        Ok(config) => config,
+        Ok(config) => without_certificates(config, &host),
         Err(lines) => {
             lines.iter().for_each(|line| complain(line));
             return Ok(Outcome::Failed);
@@ -63,6 +64,16 @@ pub fn run(options: &Options) -> io::Result<Outcome> {
     let Err(why) = read else { return Ok(Outcome::Done) };
     complain(&why.during("parse", name(options.file.as_deref())).to_string());
     Ok(Outcome::Failed)
+}
+
+/// Only a connection needs the certificates of an `https://` engine; its name is known without.
+fn without_certificates(mut config: Config, url: &str) -> Config {
+    let is_tls = host::scheme(url) == Ok(Scheme::Tls);
+    let place = url.split_once("://").map(|(_, place)| place).filter(|_| is_tls);
+    if let (Some(place), Some(engine)) = (place, config.engines.first_mut()) {
+        engine.host = host::parse(&format!("tcp://{place}"), None, &config.agents);
+    }
+    config
 }
 
 fn read(file: Option<&Path>) -> Result<Vec<u8>, Error> {

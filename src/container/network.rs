@@ -29,8 +29,8 @@ pub struct Facts<'a> {
     pub labels: &'a BTreeMap<String, String>,
     /// Its compose project.
     pub project: Option<&'a str>,
-    /// Whether it runs.
-    pub running: bool,
+    /// What it does.
+    pub state: &'a str,
 }
 
 /// Finds out where a container is reached. What stands against it goes to `errors`.
@@ -41,25 +41,26 @@ pub fn place(
     errors: &mut Vec<String>,
 ) -> Place {
     let mut place = Place { is_host: is_host(summary), ..Place::default() };
-    if facts.running {
+    let running = facts.state == "running";
+    if running {
         let host = if origin.local { "127.0.0.1" } else { &origin.public_host };
         place.public_hostname = host.to_owned();
     }
     if origin.local || origin.agent.is_some() {
         let networks = &summary.network_settings.networks;
         let wanted = facts.labels.get("proxy.network").map_or("", |name| name.trim());
-        match chosen(networks, wanted, facts.project) {
+        match chosen(networks, wanted, facts) {
             Some((name, network)) => {
                 place.network = name.clone();
-                place.private_hostname = address(network).to_owned();
+                place.private_hostname = address(network, facts.state).to_owned();
             }
             // Some engines list no network before the first start.
-            None if wanted.is_empty() || (networks.is_empty() && !facts.running) => {}
+            None if wanted.is_empty() || (networks.is_empty() && !running) => {}
             None => errors.push(format!("proxy.network: {}", missing(networks, wanted))),
         }
     }
     let nowhere = place.public_hostname.is_empty() && place.private_hostname.is_empty();
-    if facts.running && nowhere && !place.is_host {
+    if running && nowhere && !place.is_host {
         errors.push("network: no network: expected one, or a known host name of the engine".into());
     }
     place
@@ -77,17 +78,21 @@ fn is_host(summary: &Summary) -> bool {
 fn chosen<'a>(
     networks: &'a BTreeMap<String, Network>,
     wanted: &str,
-    project: Option<&str>,
+    facts: &Facts<'_>,
 ) -> Option<(&'a String, &'a Network)> {
     if wanted.is_empty() {
-        return networks.iter().find(|(_, network)| !address(network).is_empty());
+        return networks.iter().find(|(_, network)| !address(network, facts.state).is_empty());
     }
-    let of_project = || networks.get_key_value(&format!("{}_{wanted}", project?));
+    let of_project = || networks.get_key_value(&format!("{}_{wanted}", facts.project?));
     networks.get_key_value(wanted).or_else(of_project)
 }
 
-/// IPv4 if it has both.
-fn address(network: &Network) -> &str {
+/// IPv4 if it has both. Docker 20.10 lists the address of a failed start on and on, though it may
+/// be another container's by now: what is down has none.
+fn address<'n>(network: &'n Network, state: &str) -> &'n str {
+    if matches!(state, "created" | "exited" | "removing" | "dead") {
+        return "";
+    }
     if network.ip_address.is_empty() { &network.global_ipv6_address } else { &network.ip_address }
 }
 

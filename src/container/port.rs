@@ -22,9 +22,14 @@ pub struct Port {
 }
 
 /// By the container's port; then, as among several for one port, by how well it serves: tcp before
-/// udp, IPv4 before IPv6, published before not. Repeats are dropped.
-pub fn sorted(ports: Vec<types::Port>) -> Vec<Port> {
+/// udp, IPv4 before IPv6, published before not. Repeats are dropped, and what has no number, which
+/// is told.
+pub fn sorted(ports: Vec<types::Port>, errors: &mut Vec<String>) -> Vec<Port> {
     let mut ports: Vec<Port> = ports.into_iter().map(port).collect();
+    if ports.iter().any(|port| port.private_port == 0) {
+        ports.retain(|port| port.private_port > 0);
+        errors.push("Ports: no PrivatePort: expected 1 to 65535".into());
+    }
     ports.sort_by(|a, b| (a.private_port, rank(a)).cmp(&(b.private_port, rank(b))));
     ports.dedup();
     ports

@@ -1,16 +1,15 @@
 //! Containers out of API JSON, one at a time: from an engine's list, or from whatever `parse` is
 //! given. A bad one never hides the good ones; the input is never copied.
 
-use std::borrow::Cow;
+mod reader;
+
 use std::ops::ControlFlow;
 
-use serde_json::Deserializer;
-use serde_json::value::RawValue;
-
-use crate::docker::answer::one_line;
-use crate::docker::lenient;
+use crate::docker::answer::text;
 use crate::docker::types::Summary;
 use crate::error::Why;
+
+use reader::{Item, Reader};
 
 /// The containers of an engine's answer to `/containers/json`.
 ///
@@ -23,8 +22,11 @@ pub fn summaries(body: &[u8]) -> Result<Vec<Summary>, Why> {
     let mut all = Vec::new();
     let body = text(body);
     let mut reader = Reader::new(&body);
-    let mut found = |summary| {
-        all.push(summary);
+    let mut found = |item: Item| {
+        all.push(match item {
+            Ok(summary) => summary,
+            Err(problem) => Summary { problems: vec![problem], ..Summary::default() },
+        });
         ControlFlow::Continue(())
     };
     match reader.document(&mut found).and_then(|_| reader.nothing_follows()) {
@@ -37,191 +39,58 @@ pub fn summaries(body: &[u8]) -> Result<Vec<Summary>, Why> {
 /// without lines); list entries and inspect objects, mixed as they come. `Break` ends it early.
 ///
 /// # Errors
-/// `Invalid` with line and column at the first place that is no JSON; what stands before it was
-/// found, and what stands on later lines of JSON Lines too.
+/// `Invalid` with line and column of the first place that is no JSON or no container, and how many
+/// there are more; what stands before it was found, and what stands on later lines too.
 pub fn each(input: &[u8], mut found: impl FnMut(Summary) -> ControlFlow<()>) -> Result<(), Why> {
     let input = text(input);
     let mut reader = Reader::new(input.strip_prefix('\u{feff}').unwrap_or(&input));
     if reader.peek().is_none() {
         return Err(Why::Invalid("no JSON at all: the input is empty".into()));
     }
-    let mut first_error = None;
+    let mut faults = Faults::default();
     while reader.peek().is_some() {
-        let start = reader.at;
-        match reader.document(&mut found) {
-            Ok(ControlFlow::Continue(())) => {}
-            Ok(ControlFlow::Break(())) => break,
-            Err(fault) => {
-                first_error.get_or_insert(Why::Invalid(fault.text));
-                reader.at = next_document_line(reader.input, start, fault.at);
-            }
-        }
-    }
-    first_error.map_or(Ok(()), Err)
-}
-
-/// Checked once as a whole, which is faster than text by text. A copy is made only of input that is
-/// no UTF-8, with U+FFFD for what can't be read, as the engines themselves write it.
-fn text(input: &[u8]) -> Cow<'_, str> {
-    match std::str::from_utf8(input) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => String::from_utf8_lossy(input),
-    }
-}
-
-/// Where the next line begins that opens an object: JSON Lines go on there. Counted from the fault,
-/// not from the start of what has it, so that no input is read over and over; but never the start
-/// again.
-fn next_document_line(input: &str, start: usize, fault_at: usize) -> usize {
-    let from = fault_at.saturating_sub(1).max(start);
-    let rest = input.as_bytes().get(from..).unwrap_or_default();
-    let line_end = rest.windows(2).position(|pair| pair == b"\n{");
-    line_end.map_or(input.len(), |at| from + at + 1)
-}
-
-/// What is no JSON, and where.
-struct Fault {
-    at: usize,
-    text: String,
-}
-
-struct Reader<'a> {
-    input: &'a str,
-    at: usize,
-    /// Containers so far, for messages.
-    count: usize,
-    /// Line and column are counted on from the last place asked for.
-    place: Place,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Place {
-    at: usize,
-    lines_before: usize,
-    line_start: usize,
-}
-
-impl<'a> Reader<'a> {
-    fn new(input: &'a str) -> Reader<'a> {
-        Reader { input, at: 0, count: 0, place: Place::default() }
-    }
-
-    /// The next byte that means something; white space and record separators (RFC 7464) do not.
-    fn peek(&mut self) -> Option<u8> {
-        let rest = self.rest();
-        let is_space = |b: &u8| matches!(b, b' ' | b'\t' | b'\r' | b'\n' | 0x1e);
-        let skipped = rest.bytes().position(|byte| !is_space(&byte));
-        self.at += skipped.unwrap_or(rest.len());
-        self.input.as_bytes().get(self.at).copied()
-    }
-
-    fn rest(&self) -> &'a str {
-        self.input.get(self.at..).unwrap_or_default()
-    }
-
-    /// One container, or an array of them.
-    fn document(
-        &mut self,
-        found: &mut impl FnMut(Summary) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, Fault> {
-        if self.peek() != Some(b'[') {
-            return Ok(found(self.container()?));
-        }
-        self.at += 1;
-        if self.peek() == Some(b']') {
-            self.at += 1;
-            return Ok(ControlFlow::Continue(()));
-        }
-        loop {
-            if found(self.container()?).is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
-            match self.peek() {
-                Some(b',') => self.at += 1,
-                Some(b']') => {
-                    self.at += 1;
-                    return Ok(ControlFlow::Continue(()));
-                }
-                Some(_) => return Err(self.expected("`,` or `]` after a container")),
-                None => return Err(self.expected("`]`, but the input ends")),
-            }
-        }
-    }
-
-    /// One container: typed at full speed, and only where that fails, leniently.
-    fn container(&mut self) -> Result<Summary, Fault> {
-        self.count += 1;
-        let typed = (self.peek() == Some(b'{')).then(|| {
-            let mut values = Deserializer::from_str(self.rest()).into_iter::<Summary>();
-            (values.next(), values.byte_offset())
-        });
-        if let Some((Some(Ok(mut summary)), length)) = typed {
-            if summary.id.is_empty() {
-                summary.problems.push(format!("{}: no Id", self.whereabouts()));
-            }
-            self.at += length;
-            return Ok(summary);
-        }
-        let mut values = Deserializer::from_str(self.rest()).into_iter::<&RawValue>();
-        match values.next() {
-            Some(Ok(raw)) => {
-                let mut summary = lenient::summary(raw.get());
-                if summary.id.is_empty() {
-                    summary.problems.insert(0, format!("{}: no Id", self.whereabouts()));
-                }
-                self.at += values.byte_offset();
-                Ok(summary)
-            }
-            Some(Err(error)) => Err(self.misread(&error)),
-            None => Err(self.expected("a container, but the input ends")),
-        }
-    }
-
-    fn nothing_follows(&mut self) -> Result<(), Fault> {
-        match self.peek() {
-            None => Ok(()),
-            Some(_) => Err(self.expected("nothing after the list")),
-        }
-    }
-
-    fn whereabouts(&mut self) -> String {
-        let place = self.line_and_column(self.at);
-        format!("container {} ({place})", self.count)
-    }
-
-    fn expected(&mut self, what: &str) -> Fault {
-        let at = self.at;
-        Fault { at, text: format!("{}: expected {what}", self.line_and_column(at)) }
-    }
-
-    /// An error of a decoder that began here, with the place in the whole input.
-    fn misread(&mut self, error: &serde_json::Error) -> Fault {
-        let rest = self.rest();
-        let line_start = match error.line().checked_sub(2) {
-            None => 0,
-            Some(nth) => {
-                let mut ends = rest.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-                ends.nth(nth).map_or(rest.len(), |(at, _)| at + 1)
+        let start = reader.start();
+        let mut sort = |item: Item| match item {
+            Ok(summary) => found(summary),
+            Err(problem) => {
+                faults.add(problem);
+                ControlFlow::Continue(())
             }
         };
-        let at = self.at + line_start + error.column().saturating_sub(1);
-        let at = at.min(self.input.len());
-        let text = error.to_string();
-        let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
-        Fault { at, text: format!("{}: {}", self.line_and_column(at), one_line(text)) }
+        let read = match reader.document(&mut sort) {
+            Ok(flow) => flow,
+            Err(fault) => {
+                let flow = reader.go_on_after(start, &fault, &mut sort);
+                faults.add(fault.text);
+                flow
+            }
+        };
+        if read.is_break() {
+            break;
+        }
+    }
+    faults.told()
+}
+
+/// What could not be read.
+#[derive(Default)]
+struct Faults {
+    first: Option<String>,
+    count: usize,
+}
+
+impl Faults {
+    fn add(&mut self, text: String) {
+        self.count += 1;
+        self.first.get_or_insert(text);
     }
 
-    /// `line 3, column 7`: in bytes, both from 1.
-    fn line_and_column(&mut self, at: usize) -> String {
-        let from = if at < self.place.at { Place::default() } else { self.place };
-        let Place { mut lines_before, mut line_start, .. } = from;
-        let between = self.input.as_bytes().get(from.at..at).unwrap_or_default();
-        for (offset, _) in between.iter().enumerate().filter(|(_, byte)| **byte == b'\n') {
-            lines_before += 1;
-            line_start = from.at + offset + 1;
+    fn told(self) -> Result<(), Why> {
+        match (self.first, self.count) {
+            (None, _) => Ok(()),
+            (Some(first), 1) => Err(Why::Invalid(first)),
+            (Some(first), n) => Err(Why::Invalid(format!("{first}, and {} more", n - 1))),
         }
-        self.place = Place { at, lines_before, line_start };
-        format!("line {}, column {}", lines_before + 1, at.saturating_sub(line_start) + 1)
     }
 }
 
@@ -275,12 +144,12 @@ mod tests {
             all.iter_mut().map(|one| std::mem::take(&mut one.problems)).collect();
         let expected: [&[&str]; 4] = [
             &[
-                "Names: a string: expected a list",
-                "Ports[1]: something in it: expected u16",
-                "Labels.y: a number: expected a string",
+                "Names: a text: expected a list",
+                "Ports[1].PrivatePort: a number: expected a port from 1 to 65535",
+                "Labels.y: a number: expected a text",
             ],
-            &["container 2 (line 3, column 13): no Id", "expected an object, found a number"],
-            &["container 3 (line 3, column 16): no Id"],
+            &["container 2 (line 3, column 13): a number: expected a container"],
+            &["Id: none in container 3 (line 3, column 16): expected one"],
             &[],
         ];
         assert_eq!(problems, expected);
@@ -296,26 +165,77 @@ mod tests {
         assert_eq!(all, [first, bare(), bare(), Summary { id: "b".into(), ..bare() }]);
     }
 
-    #[test]
-    fn a_bad_inspect_object_keeps_what_can_be_read() {
-        let input = r#"{"Id":"a","Name":"/web","Image":"sha256:1","State":{"Status":"exited",
-            "ExitCode":"3"},"Config":{"Image":"web","Labels":{"k":"v"}},"Mounts":7}"#;
+    /// One container, whole.
+    fn only(input: &str) -> Summary {
         let mut all = Vec::new();
         let result = each(input.as_bytes(), |summary| {
             all.push(summary);
             ControlFlow::Continue(())
         });
+        assert_eq!((all.len(), result), (1, Ok(())));
+        all.remove(0)
+    }
+
+    #[test]
+    fn a_bad_inspect_object_keeps_what_can_be_read() {
+        let port = |private_port, public_port, ip: Option<&str>| crate::docker::types::Port {
+            ip: ip.map(str::to_owned),
+            private_port,
+            public_port,
+            kind: "tcp".into(),
+        };
+        let input = r#"{"Id":"a","Name":"/web","Image":"sha256:1","State":{"Status":"exited",
+            "ExitCode":"3","Pid":-1},"Config":{"Image":"web","Labels":{"k":"v","n":1}},"Mounts":7,
+            "HostConfig":{"NetworkMode":"host","PortBindings":{"80/tcp":[{"HostPort":"8080"}, 5],
+            "81/tcp":[{"HostPort":"8081","HostIp":"::1"}],"82/tcp":9}}}"#;
         let expected = Summary {
             id: "a".into(),
             names: vec!["/web".into()],
             image: "web".into(),
             image_id: "sha256:1".into(),
             labels: [("k".to_owned(), "v".to_owned())].into(),
+            ports: vec![
+                port(80, Some(8080), None),
+                port(82, None, None),
+                port(81, Some(8081), Some("::1")),
+            ],
             state: "exited".into(),
-            problems: vec!["Mounts: a number: expected a list".into()],
+            status: "Exited (0)".into(),
+            host_config: Some(crate::docker::types::HostConfig { network_mode: "host".into() }),
+            problems: [
+                "State.ExitCode: a text: expected a whole number",
+                "Config.Labels.n: a number: expected a text",
+                "HostConfig.PortBindings.80/tcp[1]: a number: expected an object",
+                "HostConfig.PortBindings.82/tcp: a number: expected a list",
+                "Mounts: a number: expected a list",
+            ]
+            .map(str::to_owned)
+            .into(),
             ..Summary::default()
         };
-        assert_eq!((all, result), (vec![expected], Ok(())));
+        assert_eq!(only(input), expected);
+    }
+
+    #[test]
+    fn an_inspect_object_is_known_without_its_state_and_an_entry_with_a_bad_one() {
+        let config = r#""Config":{"Image":"web","Labels":{"k":"v"}}"#;
+        for state in ["", r#""State":null,"#, r#""State":5,"#, r#""State":"exited","#] {
+            let one = only(&format!(r#"{{"Id":"a","Name":"/web",{state}{config}}}"#));
+            assert_eq!((one.names, one.labels.len()), (vec!["/web".to_owned()], 1), "{state}");
+        }
+        let one = only(r#"{"Id":"a","Names":["/web"],"State":{"Status":"x"},"Labels":{"k":"v"}}"#);
+        assert_eq!((one.names, one.labels.len()), (vec!["/web".to_owned()], 1));
+        assert_eq!(one.problems, ["State: an object: expected a text"]);
+    }
+
+    #[test]
+    fn what_is_no_container_is_no_success() {
+        let input = "[{\"Id\":\"a\"},5,[],null]\n{\"message\":\"No such\\ncontainer: x\"}";
+        let error = "container 2 (line 1, column 13): a number: expected a container, and 3 more";
+        assert_eq!(found(input), (good(&["a"]), invalid(error)));
+        let error = "container 1 (line 1, column 1): an engine's error, `No such container: x`: \
+                     expected a container";
+        assert_eq!(found(r#"{"message":"No such container: x"}"#), (vec![], invalid(error)));
     }
 
     #[test]
@@ -343,11 +263,24 @@ mod tests {
     #[test]
     fn json_lines_go_on_after_a_bad_line() {
         let input = "{\"Id\":\"a\"}\n{\"Id\":\"b\"\n{\"Id\":\"c\"}\noops\n{\"Id\":\"d\"}\n";
-        let error = invalid("line 3, column 1: expected `,` or `}`");
+        let error = invalid("line 3, column 1: expected `,` or `}`, and 1 more");
         assert_eq!(found(input), (good(&["a", "c", "d"]), error));
         let input = "oops\n{\n{\n{\"Id\":\"a\"}\n{";
-        let error = invalid("line 1, column 1: expected value");
+        let error = invalid("line 1, column 1: expected value, and 3 more");
         assert_eq!(found(input), (good(&["a"]), error));
+        let input = "oops\n[{\"Id\":\"a\"},\n{\"Id\":\"b\"}]\n";
+        assert_eq!(found(input).0, good(&["a", "b"]));
+    }
+
+    #[test]
+    fn a_line_that_was_cut_off_swallows_no_other() {
+        for cut in
+            ["{\"Id\":", "{\"Id\":\"x\",\"Labels\":", "{\"Names\":[", "{\"Id\":\"x", "{\"Id\""]
+        {
+            let input = format!("{cut}\n{{\"Id\":\"a\"}}\n{cut}\n{cut}\n{{\"Id\":\"b\"}}\n{cut}");
+            let (all, result) = found(&input);
+            assert_eq!((all, result.is_err()), (good(&["a", "b"]), true), "{cut}");
+        }
     }
 
     #[test]
@@ -375,11 +308,13 @@ mod tests {
     fn depth_and_faults_cost_neither_stack_nor_time() {
         let deep =
             format!("[{{\"Id\":\"a\",\"Labels\":{}1{}}}]", "[".repeat(9999), "]".repeat(9999));
-        let (all, result) = found(&deep);
-        assert_eq!((all.len(), result), (1, Ok(())));
+        let problem = vec!["Labels: a list: expected an object".to_owned()];
+        assert_eq!(found(&deep), (vec![("a".to_owned(), problem)], Ok(())));
         // Each would be quadratic if a fault or a place were counted from the start every time.
         let (all, result) = found(&"{\"a\":\n".repeat(50_000));
         assert!(all.is_empty() && result.is_err());
+        let (all, _) = found(&"{\"Id\":\"a\"}\n{\"Id\":\n".repeat(50_000));
+        assert_eq!(all.len(), 50_000);
         let (all, result) = found(&format!("[{}{{}}]", "{},\n".repeat(50_000)));
         assert_eq!((all.len(), result), (50_001, Ok(())));
     }

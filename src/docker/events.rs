@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde::de::IgnoredAny;
 
 use crate::docker::answer;
 use crate::docker::split::{Splitter, VALUE_LIMIT_BYTES};
@@ -176,8 +176,9 @@ struct Attributes<'a> {
 }
 
 fn event(json: &[u8]) -> Result<Option<Event>, Why> {
-    let Ok(wire) = serde_json::from_slice::<Wire>(json) else {
-        return serde_json::from_slice::<Value>(json)
+    let json = &answer::text(json);
+    let Ok(wire) = serde_json::from_str::<Wire>(json) else {
+        return serde_json::from_str::<IgnoredAny>(json)
             .map(|_| None)
             .map_err(|error| answer::broken(&error));
     };
@@ -203,14 +204,14 @@ fn event(json: &[u8]) -> Result<Option<Event>, Why> {
 }
 
 /// An engine whose head was 200 can only say no within the stream.
-fn refusal(json: &[u8]) -> Option<Why> {
+fn refusal(json: &str) -> Option<Why> {
     #[derive(Deserialize)]
     struct Error {
         message: String,
         #[serde(default)]
         response: u16,
     }
-    let error: Error = serde_json::from_slice(json).ok()?;
+    let error: Error = serde_json::from_str(json).ok()?;
     let message = answer::one_line(&error.message);
     Some(Why::Refused { status: error.response, message })
 }

@@ -4,147 +4,309 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use crate::docker::answer::one_line;
-use crate::docker::inspect::Inspect;
-use crate::docker::types::{NetworkSettings, Summary};
+use crate::docker::inspect::{Binding, Bindings, Config, Host, Inspect, Networking, State};
+use crate::docker::types::{Health, HostConfig, Mount, Network, NetworkSettings, Port, Summary};
 
-/// Reads an object of the list or of inspect (there `State` is an object) as far as it goes.
+/// The fields of an object, not read yet: how deep one of them goes harms no other.
+type Raw<'a> = BTreeMap<String, &'a RawValue>;
+
+/// Reads an object of the list or of inspect as far as it goes.
 pub(crate) fn summary(json: &str) -> Summary {
     let is_inspect = is_inspect(json);
     if let (true, Ok(inspect)) = (is_inspect, serde_json::from_str::<Inspect>(json)) {
         return inspect.into_summary();
     }
-    match serde_json::from_str::<Value>(json) {
-        Ok(Value::Object(fields)) if is_inspect => by_fields(like_the_list(fields)),
-        Ok(Value::Object(fields)) => by_fields(fields),
-        Ok(other) => nothing(format!("expected an object, found {}", kind(&other))),
-        Err(error) => nothing(one_line(&error.to_string())),
-    }
+    let fields = serde_json::from_str(json).unwrap_or_default();
+    let mut from = Fields { fields, place: String::new(), problems: Vec::new() };
+    let summary = if is_inspect { inspect(&mut from).into_summary() } else { listed(&mut from) };
+    Summary { problems: from.problems, ..summary }
 }
 
-/// In the list `State` is a text.
-fn is_inspect(json: &str) -> bool {
+/// Whether it is an object of inspect: there `State` and `Config` are objects, and the name is one.
+pub(crate) fn is_inspect(json: &str) -> bool {
     #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
     struct Probe<'a> {
-        #[serde(borrow, rename = "State")]
-        state: &'a RawValue,
+        names: Option<IgnoredAny>,
+        #[serde(borrow)]
+        state: Option<&'a RawValue>,
+        #[serde(borrow)]
+        config: Option<&'a RawValue>,
     }
-    let is_object = json.trim_start().starts_with('{');
-    is_object
-        && serde_json::from_str::<Probe>(json).is_ok_and(|probe| probe.state.get().starts_with('{'))
+    let is_object = |value: Option<&RawValue>| value.is_some_and(|value| kind(value) == OBJECT);
+    json.starts_with('{')
+        && serde_json::from_str::<Probe>(json).is_ok_and(|probe| {
+            probe.names.is_none() && (is_object(probe.state) || is_object(probe.config))
+        })
 }
 
-fn nothing(problem: String) -> Summary {
-    Summary { problems: vec![problem], ..Summary::default() }
+/// Why a JSON value is no container, if it is none: another kind of value, or an engine's refusal
+/// (`{"message": …}`).
+pub(crate) fn no_container(value: &RawValue) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Refusal {
+        message: String,
+    }
+    if kind(value) != OBJECT {
+        return Some(format!("{}: expected a container", kind(value)));
+    }
+    let refusal: Refusal = serde_json::from_str(value.get()).ok()?;
+    let told = one_line(&refusal.message);
+    Some(format!("an engine's error, `{told}`: expected a container"))
 }
 
-fn by_fields(fields: Map<String, Value>) -> Summary {
-    let mut from = Fields { fields, problems: Vec::new() };
+fn listed(from: &mut Fields<'_>) -> Summary {
     Summary {
         id: from.one("Id"),
-        names: from.list("Names"),
+        names: from.texts("Names"),
         image: from.one("Image"),
         image_id: from.one("ImageID"),
-        ports: from.list("Ports"),
-        labels: from.map("Labels"),
+        ports: from.objects("Ports", |port| Port {
+            ip: port.text("IP"),
+            private_port: port.one("PrivatePort"),
+            public_port: port.one("PublicPort"),
+            kind: port.one("Type"),
+        }),
+        labels: from.labels(),
         state: from.one("State"),
         status: from.one("Status"),
-        health: from.one("Health"),
-        host_config: from.one("HostConfig"),
-        network_settings: from.one::<NetworkSettings>("NetworkSettings"),
-        mounts: from.list("Mounts"),
-        problems: from.problems,
+        health: from.health(),
+        host_config: from
+            .within("HostConfig", |host| HostConfig { network_mode: host.one("NetworkMode") }),
+        network_settings: from
+            .within("NetworkSettings", |from| NetworkSettings { networks: from.networks() })
+            .unwrap_or_default(),
+        mounts: from.mounts(),
+        problems: Vec::new(),
     }
 }
 
-/// An inspect object that could not be read as one, with its fields where the list has them.
-fn like_the_list(mut inspect: Map<String, Value>) -> Map<String, Value> {
-    let mut take = |name: &str| inspect.remove(name).unwrap_or(Value::Null);
-    let within = |from: &mut Value, name: &str| from.get_mut(name).map(Value::take);
-    let (mut state, mut config) = (take("State"), take("Config"));
-    let (image_id, name) = (take("Image"), take("Name"));
-    let moved = [
-        ("Names", Some(Value::Array(vec![name]))),
-        ("Image", within(&mut config, "Image")),
-        ("ImageID", Some(image_id)),
-        ("Labels", within(&mut config, "Labels")),
-        ("State", within(&mut state, "Status")),
-        ("Health", within(&mut state, "Health")),
-    ];
-    inspect.extend(moved.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
-    inspect
+/// As far as the list has it too.
+fn inspect(from: &mut Fields<'_>) -> Inspect {
+    let state = |state: &mut Fields<'_>| State {
+        status: state.one("Status"),
+        running: state.one("Running"),
+        exit_code: state.one("ExitCode"),
+        health: state.health(),
+        ..State::default()
+    };
+    let config = |config: &mut Fields<'_>| Config {
+        image: config.one("Image"),
+        labels: config.labels(),
+        exposed_ports: config.map("ExposedPorts", |_, _| Some(IgnoredAny)),
+        ..Config::default()
+    };
+    let host = |host: &mut Fields<'_>| Host {
+        network_mode: host.one("NetworkMode"),
+        port_bindings: host.bindings("PortBindings"),
+        ..Host::default()
+    };
+    let networking = |from: &mut Fields<'_>| Networking {
+        networks: from.networks(),
+        ports: from.bindings("Ports"),
+    };
+    Inspect {
+        id: from.one("Id"),
+        name: from.one("Name"),
+        image: from.one("Image"),
+        state: from.within("State", state).unwrap_or_default(),
+        config: from.within("Config", config).unwrap_or_default(),
+        host_config: from.within("HostConfig", host).unwrap_or_default(),
+        network_settings: from.within("NetworkSettings", networking).unwrap_or_default(),
+        mounts: from.mounts(),
+        ..Inspect::default()
+    }
 }
 
-/// What is left to read, and what could not be read so far.
-struct Fields {
-    fields: Map<String, Value>,
+/// An object's fields, where they stand (`State.`), and what could not be read so far.
+struct Fields<'a> {
+    fields: Raw<'a>,
+    place: String,
     problems: Vec<String>,
 }
 
-impl Fields {
+impl<'a> Fields<'a> {
+    /// A field that holds nothing else.
     fn one<T: DeserializeOwned + Default>(&mut self, name: &str) -> T {
-        let value = self.fields.remove(name).unwrap_or(Value::Null);
-        self.read(name, value).unwrap_or_default()
+        let value = self.value(name);
+        value.and_then(|(at, value)| scalar(&at, value, &mut self.problems)).unwrap_or_default()
     }
 
-    fn list<T: DeserializeOwned>(&mut self, name: &str) -> Vec<T> {
-        let items = match self.fields.remove(name).unwrap_or(Value::Null) {
-            Value::Array(items) => items,
-            Value::Null => Vec::new(),
-            other => {
-                self.problems.push(format!("{name}: {}: expected a list", kind(&other)));
-                Vec::new()
+    fn text(&mut self, name: &str) -> Option<String> {
+        Some(self.one(name)).filter(|text: &String| !text.is_empty())
+    }
+
+    fn texts(&mut self, name: &str) -> Vec<String> {
+        let texts = self.list(name).into_iter();
+        texts.filter_map(|(at, text)| scalar(&at, text, &mut self.problems)).collect()
+    }
+
+    /// A list of objects; one with anything that can't be read is left out.
+    fn objects<T>(&mut self, name: &str, read: fn(&mut Fields<'a>) -> T) -> Vec<T> {
+        let objects = self.list(name).into_iter();
+        objects.filter_map(|(at, one)| whole(&at, one, read, &mut self.problems)).collect()
+    }
+
+    /// A map by any keys.
+    fn map<T>(
+        &mut self,
+        name: &str,
+        mut read: impl FnMut(&mut Fields<'a>, (String, &'a RawValue)) -> Option<T>,
+    ) -> BTreeMap<String, T> {
+        let Some((at, value)) = self.value(name) else { return BTreeMap::new() };
+        let entries = object(&at, value, &mut self.problems).unwrap_or_default().into_iter();
+        entries
+            .filter_map(|(key, value)| {
+                let value = read(self, (format!("{at}.{key}"), value))?;
+                Some((key, value))
+            })
+            .collect()
+    }
+
+    /// What stands in an object; `None` where there is none.
+    fn within<T>(&mut self, name: &str, read: impl Fn(&mut Fields<'a>) -> T) -> Option<T> {
+        let (at, value) = self.value(name)?;
+        let fields = object(&at, value, &mut self.problems)?;
+        let mut inner = Fields { fields, place: format!("{at}."), problems: Vec::new() };
+        let read = read(&mut inner);
+        self.problems.append(&mut inner.problems);
+        Some(read)
+    }
+
+    fn labels(&mut self) -> BTreeMap<String, String> {
+        self.map("Labels", |from, (at, value)| scalar(&at, value, &mut from.problems))
+    }
+
+    fn health(&mut self) -> Option<Health> {
+        self.within("Health", |health| Health { status: health.one("Status") })
+    }
+
+    fn networks(&mut self) -> BTreeMap<String, Network> {
+        let read = |network: &mut Fields<'a>| Network {
+            ip_address: network.one("IPAddress"),
+            global_ipv6_address: network.one("GlobalIPv6Address"),
+        };
+        self.map("Networks", |from, (at, value)| whole(&at, value, read, &mut from.problems))
+    }
+
+    fn bindings(&mut self, name: &str) -> Bindings {
+        let read = |binding: &mut Fields<'a>| Binding {
+            host_ip: binding.text("HostIp"),
+            host_port: binding.one("HostPort"),
+        };
+        self.map(name, |from, (at, value)| {
+            if kind(value) == NULL {
+                return Some(None);
             }
-        };
-        let read = |(at, item)| self.read(&format!("{name}[{at}]"), item);
-        items.into_iter().enumerate().filter_map(read).collect()
+            let places = list(&at, value, &mut from.problems).into_iter();
+            Some(Some(
+                places.filter_map(|(at, one)| whole(&at, one, read, &mut from.problems)).collect(),
+            ))
+        })
     }
 
-    fn map<T: DeserializeOwned>(&mut self, name: &str) -> BTreeMap<String, T> {
-        let entries = match self.fields.remove(name).unwrap_or(Value::Null) {
-            Value::Object(entries) => entries,
-            Value::Null => Map::new(),
-            other => {
-                self.problems.push(format!("{name}: {}: expected an object", kind(&other)));
-                Map::new()
-            }
-        };
-        let read = |(key, value): (String, Value)| {
-            let value = self.read(&format!("{name}.{key}"), value)?;
-            Some((key, value))
-        };
-        entries.into_iter().filter_map(read).collect()
+    fn mounts(&mut self) -> Vec<Mount> {
+        self.objects("Mounts", |mount| Mount {
+            kind: mount.one("Type"),
+            source: mount.one("Source"),
+            destination: mount.one("Destination"),
+            rw: mount.one("RW"),
+        })
     }
 
-    /// `null` is nothing, and no problem. Values are not shown: labels may hold secrets.
-    fn read<T: DeserializeOwned>(&mut self, name: &str, value: Value) -> Option<T> {
-        let found = kind(&value);
-        if value.is_null() {
-            return None;
-        }
-        let error = match serde_json::from_value(value) {
-            Ok(value) => return Some(value),
-            Err(error) => error.to_string(),
-        };
-        let expected = error.rsplit_once("expected ").map_or("something else", |(_, what)| what);
-        let inside = matches!(found, "a list" | "an object");
-        let found = if inside { "something in it" } else { found };
-        self.problems.push(one_line(&format!("{name}: {found}: expected {expected}")));
-        None
+    fn list(&mut self, name: &str) -> Vec<(String, &'a RawValue)> {
+        let value = self.value(name);
+        value.map_or(Vec::new(), |(at, value)| list(&at, value, &mut self.problems))
+    }
+
+    /// A field and where it stands. `null` is nothing, and no problem.
+    fn value(&self, name: &str) -> Option<(String, &'a RawValue)> {
+        let value = self.fields.get(name).filter(|value| kind(value) != NULL)?;
+        Some((format!("{}{name}", self.place), value))
     }
 }
 
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
+/// An object of a list or a map, if all of it can be read.
+fn whole<'a, T>(
+    at: &str,
+    value: &'a RawValue,
+    read: impl Fn(&mut Fields<'a>) -> T,
+    problems: &mut Vec<String>,
+) -> Option<T> {
+    let fields = object(at, value, problems)?;
+    let mut inner = Fields { fields, place: format!("{at}."), problems: Vec::new() };
+    let read = read(&mut inner);
+    let good = inner.problems.is_empty();
+    problems.append(&mut inner.problems);
+    good.then_some(read)
+}
+
+fn object<'a>(at: &str, value: &'a RawValue, problems: &mut Vec<String>) -> Option<Raw<'a>> {
+    match (kind(value), serde_json::from_str(value.get())) {
+        (NULL, _) => return None,
+        (OBJECT, Ok(fields)) => return Some(fields),
+        (OBJECT, Err(_)) => tell(problems, at, "a key that is no text", OBJECT),
+        (found, _) => tell(problems, at, found, OBJECT),
+    }
+    None
+}
+
+fn list<'a>(
+    at: &str,
+    value: &'a RawValue,
+    problems: &mut Vec<String>,
+) -> Vec<(String, &'a RawValue)> {
+    if kind(value) != LIST {
+        tell(problems, at, kind(value), LIST);
+        return Vec::new();
+    }
+    let items: Vec<&RawValue> = serde_json::from_str(value.get()).unwrap_or_default();
+    items.into_iter().enumerate().map(|(nth, item)| (format!("{at}[{nth}]"), item)).collect()
+}
+
+/// Values are not shown: labels may hold secrets.
+fn scalar<T: DeserializeOwned>(
+    at: &str,
+    value: &RawValue,
+    problems: &mut Vec<String>,
+) -> Option<T> {
+    if kind(value) == NULL {
+        return None;
+    }
+    let error = match serde_json::from_str(value.get()) {
+        Ok(value) => return Some(value),
+        Err(error) => error.to_string(),
+    };
+    let expected = match error.rsplit_once("expected ").map(|(_, what)| what) {
+        Some(what) if what.starts_with("a string") => "a text",
+        Some(what) if what.starts_with("a boolean") => "true or false",
+        Some(what) if what.starts_with("u16") => "a port from 1 to 65535",
+        Some(_) => "a whole number",
+        None => "one that can be read",
+    };
+    tell(problems, at, kind(value), expected);
+    None
+}
+
+fn tell(problems: &mut Vec<String>, at: &str, found: &str, expected: &str) {
+    problems.push(one_line(&format!("{at}: {found}: expected {expected}")));
+}
+
+const NULL: &str = "null";
+const LIST: &str = "a list";
+const OBJECT: &str = "an object";
+
+fn kind(value: &RawValue) -> &'static str {
+    match value.get().as_bytes().first() {
+        Some(b'n') => NULL,
+        Some(b't' | b'f') => "true or false",
+        Some(b'"') => "a text",
+        Some(b'[') => LIST,
+        Some(b'{') => OBJECT,
+        _ => "a number",
     }
 }

@@ -11,6 +11,10 @@ const LOOKS_AT_ONCE: u32 = 4;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A container that can't be read is tried again after a second, two, four, … 64.
 const DOUBLINGS: u32 = 6;
+/// Docker 20.10 tells of a `die`, `pause` or `unpause` before its list knows: an answer that denies
+/// what happened is asked for again after 50 ms, 100 ms, … 3.2 s. Then it is believed.
+const DOUBT_FIRST: Duration = Duration::from_millis(50);
+const DOUBTS: u32 = 7;
 
 /// The engine's word for what happened, and its time (Unix, ns), if an event told.
 pub type Heard = (&'static str, Option<u64>);
@@ -25,9 +29,13 @@ impl Looks {
         self.0.entry(id).or_insert_with(|| Look::new(now)).hear(heard, now);
     }
 
-    /// The look at this one is over; what it was for. `None`: nothing was asked.
-    pub fn end(&mut self, id: &str) -> Option<Heard> {
-        self.0.get_mut(id).and_then(Look::end)
+    /// The look at this one is over and shows that state, `None`: there is no such container. What
+    /// it was for. `None`: nothing was asked, or the answer is doubted and asked for again.
+    pub fn end(&mut self, id: &str, state: Option<&str>, now: Instant) -> Option<Heard> {
+        let look = self.0.get_mut(id)?;
+        let heard = look.end()?;
+        let doubted = denies(heard.0, state) && look.doubt(heard, now);
+        (!doubted).then_some(heard)
     }
 
     /// The look at this one failed.
@@ -94,6 +102,9 @@ struct Look {
     counted_at: Instant,
     /// Since the last one that did not fail.
     failures: u32,
+    /// Answers doubted since something was heard, and until when the next look is put off.
+    doubts: u32,
+    put_off_until: Option<Instant>,
 }
 
 impl Look {
@@ -106,6 +117,8 @@ impl Look {
             left: LOOKS_AT_ONCE,
             counted_at: now,
             failures: 0,
+            doubts: 0,
+            put_off_until: None,
         }
     }
 
@@ -114,11 +127,26 @@ impl Look {
         if self.heard.replace(heard).is_none() {
             self.waits_since = now;
         }
+        self.doubts = 0;
+        self.put_off_until = None;
+    }
+
+    /// The answer was doubted: puts another look off. `false`: it has to do.
+    fn doubt(&mut self, heard: Heard, now: Instant) -> bool {
+        if self.heard.is_some() || self.doubts == DOUBTS {
+            return false;
+        }
+        self.heard = Some(heard);
+        self.waits_since = now;
+        self.put_off_until = Some(now + DOUBT_FIRST * (1 << self.doubts));
+        self.doubts += 1;
+        true
     }
 
     /// Since when a look waits that may begin; `None`: none does.
     fn due_since(&self) -> Option<Instant> {
-        (self.is_waiting() && self.left > 0).then_some(self.waits_since)
+        let due = self.is_waiting() && self.left > 0 && self.put_off_until.is_none();
+        due.then_some(self.waits_since)
     }
 
     /// Begins the look that is due.
@@ -158,13 +186,15 @@ impl Look {
         self.is_quiet() && self.left == LOOKS_AT_ONCE
     }
 
-    /// When the next look may begin, where one waits and none is left.
+    /// When the next look may begin, where one waits for time.
     fn next(&self) -> Option<Instant> {
-        (self.is_waiting() && self.left == 0).then(|| self.counted_at + LOOK_EVERY)
+        let left_at = (self.left == 0).then(|| self.counted_at + LOOK_EVERY);
+        left_at.max(self.put_off_until).filter(|_| self.is_waiting())
     }
 
     /// Lets the looks that are left grow with time.
     fn count(&mut self, now: Instant) {
+        self.put_off_until.take_if(|until| now >= *until);
         while self.left < LOOKS_AT_ONCE && now >= self.counted_at + LOOK_EVERY {
             self.left += 1;
             self.counted_at += LOOK_EVERY;
@@ -176,6 +206,18 @@ impl Look {
 
     fn is_waiting(&self) -> bool {
         self.heard.is_some() && self.asked.is_none()
+    }
+}
+
+/// Whether a container in this state can't be one to which that has just happened.
+fn denies(event: &str, state: Option<&str>) -> bool {
+    let Some(state) = state else { return false };
+    match event {
+        "die" | "stop" => matches!(state, "running" | "paused"),
+        "pause" => state == "running",
+        "unpause" => state == "paused",
+        "removed" => true,
+        _ => false,
     }
 }
 
@@ -242,5 +284,43 @@ mod tests {
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 64]);
         assert!(begins(&mut look, now));
         assert_eq!(look.end(), Some(("start", Some(1))));
+    }
+
+    #[test]
+    fn an_answer_that_denies_what_happened_is_asked_for_again_but_not_for_ever() {
+        let t0 = Instant::now();
+        let (mut looks, mut now) = (Looks::default(), t0);
+        looks.hear("a".into(), ("die", Some(1)), now);
+        let mut waits = Vec::new();
+        let heard = loop {
+            looks.count(now);
+            assert_eq!(looks.begin(), ["a"]);
+            if let Some(heard) = looks.end("a", Some("running"), now) {
+                break heard;
+            }
+            assert_eq!(looks.begin(), [""; 0]);
+            let next = looks.next().unwrap();
+            waits.push((next - now).as_millis());
+            now = next;
+        };
+        assert_eq!((heard, looks.are_quiet()), (("die", Some(1)), true));
+        assert_eq!(waits, [50, 100, 200, 650, 1000, 1600, 3200]);
+    }
+
+    #[test]
+    fn what_is_heard_meanwhile_ends_the_doubt() {
+        let t0 = Instant::now();
+        let mut looks = Looks::default();
+        for state in [Some("exited"), None] {
+            looks.hear("a".into(), ("die", Some(1)), t0);
+            assert_eq!(looks.begin(), ["a"]);
+            assert_eq!(looks.end("a", state, t0), Some(("die", Some(1))), "{state:?}");
+        }
+        looks.hear("a".into(), ("die", Some(2)), t0);
+        assert_eq!(looks.begin(), ["a"]);
+        assert_eq!(looks.end("a", Some("running"), t0), None);
+        looks.hear("a".into(), ("start", Some(3)), t0);
+        assert_eq!(looks.begin(), ["a"]);
+        assert_eq!(looks.end("a", Some("running"), t0), Some(("start", Some(3))));
     }
 }

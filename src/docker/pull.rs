@@ -95,8 +95,8 @@ impl Pull {
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), Why> {
         let Pull { splitter, layers, outcome, values, failure } = self;
         splitter.push(bytes, |value| {
-            let line: Line =
-                serde_json::from_slice(value).map_err(|error| answer::broken(&error))?;
+            let line: Line = serde_json::from_str(&answer::text(value))
+                .map_err(|error| answer::broken(&error))?;
             *values += 1;
             if let Some(text) = line.failure() {
                 failure.get_or_insert(text);

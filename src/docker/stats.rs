@@ -146,7 +146,8 @@ struct MemoryParts {
 }
 
 fn sample(json: &[u8], side: Side) -> Result<Option<Sample>, Why> {
-    let wire: Wire = serde_json::from_slice(json).map_err(|error| answer::broken(&error))?;
+    let wire: Wire =
+        serde_json::from_str(&answer::text(json)).map_err(|error| answer::broken(&error))?;
     let Some(read_nano) = time::nanos(&wire.read) else { return Ok(None) };
     let memory = wire.memory_stats;
     let mut networks = wire.networks;

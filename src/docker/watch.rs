@@ -320,8 +320,8 @@ impl<C: Known> Watch<C> {
         match input {
             Input::Event(event) => self.event(event, now),
             Input::Looked(id, one) => {
-                let asked = self.looks.end(&id);
-                // Nothing asked: a late answer from before a break.
+                let asked = self.looks.end(&id, one.as_ref().map(Known::state), now);
+                // Nothing asked: a late answer from before a break; or one to be doubted.
                 if let Some(heard) = asked {
                     self.learn(&id, one, heard, out);
                 }

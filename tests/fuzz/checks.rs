@@ -1,5 +1,6 @@
 //! What must hold for any bytes at all. The fuzz targets feed them, the tests replay the corpus.
 
+use drowse::docker::events::{Event, EventReader};
 use drowse::error::Why;
 use drowse::http::exchange::{Afterwards, Exchange, Progress};
 use drowse::http::head::{HEAD_LIMIT, Look, Opening};
@@ -90,4 +91,29 @@ pub fn head(data: &[u8]) {
         Opening::Bad(fault) => assert!((400..500).contains(&fault.status())),
         Opening::Other => assert!(!data.starts_with(b"GET / HTTP/1.1\r\n"), "plain HTTP"),
     }
+}
+
+/// The first byte chooses the piece size, the rest is the stream: whatever the pieces, the events
+/// are the same, no more than the stream can hold, and after an error there are none.
+pub fn events(data: &[u8]) {
+    let Some((choice, stream)) = data.split_first() else { return };
+    let whole = happened(stream, stream.len().max(1));
+    for piece_bytes in [1, 2 + usize::from(*choice)] {
+        assert_eq!(happened(stream, piece_bytes), whole, "in pieces of {piece_bytes}");
+    }
+    assert!(whole.0.len() <= stream.len() / 2, "more events than the stream can hold");
+    for event in &whole.0 {
+        assert!(!event.action.name().is_empty());
+    }
+}
+
+fn happened(stream: &[u8], piece_bytes: usize) -> (Vec<Event>, Result<(), Why>) {
+    let mut reader = EventReader::default();
+    let mut found = Vec::new();
+    for piece in stream.chunks(piece_bytes) {
+        if let Err(why) = reader.push(piece, &mut found) {
+            return (found, Err(why));
+        }
+    }
+    (found, Ok(()))
 }

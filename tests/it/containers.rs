@@ -153,6 +153,11 @@ fn health_is_the_engine_s_word_else_in_the_status_text() {
     assert_eq!(health(both), Health::Starting);
     let both = json!({"Status": "Up 1 second (healthy)", "Health": {"Status": ""}});
     assert_eq!(health(both), Health::Healthy);
+    // Docker's inspect calls what is stopped or paused unhealthy, Podman's keeps the last word.
+    for (state, told) in [("exited", "unhealthy"), ("paused", "unhealthy"), ("exited", "healthy")] {
+        let down = json!({"State": state, "Status": "", "Health": {"Status": told}});
+        assert_eq!(health(down), Health::None, "{state} {told}");
+    }
 }
 
 #[test]
@@ -222,6 +227,14 @@ fn of_several_mappings_the_best_stands_for_the_port() {
 }
 
 #[test]
+fn a_mapping_without_a_port_is_told_and_hides_no_other() {
+    let container = local(json!({"Ports": [{"Type": "tcp"}, {"PrivatePort": 80}, {}]}));
+    let numbers: Vec<u16> = container.ports.iter().map(|port| port.private_port).collect();
+    assert_eq!(numbers, [80]);
+    assert_eq!(container.errors, ["Ports: no PrivatePort: expected 1 to 65535"]);
+}
+
+#[test]
 fn podman_4_publishes_without_an_address() {
     let ports = json!([{"PrivatePort": 80, "PublicPort": 28080, "Type": "tcp"}]);
     let container = local(json!({ "Ports": ports }));
@@ -267,7 +280,7 @@ fn the_label_names_a_network_or_its_compose_name() {
     };
     assert_eq!(place("frnot", "running", networks.clone()), missing("front"));
     assert_eq!(place("zzz", "exited", networks), missing("front, p_back, p_front"));
-    assert_eq!(place("front", "exited", json!({"front": {"IPAddress": ""}})), found("front", ""));
+    assert_eq!(place("front", "exited", json!({ "front": a })), found("front", ""));
     assert_eq!(place("front", "created", json!({})), found("", ""));
     let (_, _, errors) = place("front", "running", json!({}));
     assert_eq!(errors, ["proxy.network: it is on no network: expected one"]);
@@ -282,7 +295,10 @@ fn an_engine_elsewhere_is_reached_by_its_host_and_by_no_network() {
     };
     let pair = |public: &str, private: &str| (public.to_owned(), private.to_owned());
     assert_eq!(reached(&here(), "running"), pair("127.0.0.1", "172.17.0.2"));
-    assert_eq!(reached(&here(), "exited"), pair("", "172.17.0.2"));
+    assert_eq!(reached(&here(), "paused"), pair("", "172.17.0.2"));
+    // After a failed start 20.10 lists an address that is another's by now.
+    assert_eq!(reached(&here(), "created"), pair("", ""));
+    assert_eq!(reached(&here(), "exited"), pair("", ""));
     assert_eq!(reached(&there(), "running"), pair("docker2.local", ""));
     assert_eq!(reached(&there(), "paused"), pair("", ""));
     let agent = Agent { addr: "attic.example:443".into(), name: "attic".into() };

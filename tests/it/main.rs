@@ -4,16 +4,20 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod any_labels;
+mod beside;
 mod binary;
 #[path = "../fuzz/checks.rs"]
 mod checks;
 mod config;
 mod containers;
 mod contexts;
+mod crash_loops;
+mod dice;
 mod docker_outcomes;
 mod docker_replies;
 mod docker_requests;
 mod docker_streams;
+mod dockerd;
 mod exchange;
 mod golden;
 mod head;
@@ -25,14 +29,19 @@ mod misconfig;
 mod net;
 #[path = "../fuzz/oracle.rs"]
 mod oracle;
+mod parse;
 mod pipes;
 mod plans;
+mod proxy;
 mod random_replies;
 mod recorded;
 mod replies;
 mod servers;
 mod source;
+mod storm;
+mod watch_ends;
 mod watch_world;
+mod watching;
 mod ways;
 mod world;
 mod wrong;

@@ -206,6 +206,11 @@ fn what_the_fuzzer_kept_for_the_head_reader_holds() {
     replay("head", checks::head);
 }
 
+#[test]
+fn what_the_fuzzer_kept_for_the_event_reader_holds() {
+    replay("events", checks::events);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 4000,

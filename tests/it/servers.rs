@@ -64,6 +64,21 @@ pub fn crowded_engine(request: &str) -> Deed {
     }
 }
 
+/// The same crowd, to be followed: its event stream is open, and nothing ever happens.
+pub fn quiet_crowd(request: &str) -> Deed {
+    if request.contains("/events") { open_stream() } else { crowded_engine(request) }
+}
+
+/// An engine with one container, to be followed: nothing ever happens to it.
+pub fn quiet_engine(request: &str) -> Deed {
+    if request.contains("/events") { open_stream() } else { engine(request) }
+}
+
+/// Can be followed, but its list comes at a byte a second.
+pub fn drips_quietly(request: &str) -> Deed {
+    if request.contains("/events") { open_stream() } else { drips(request) }
+}
+
 /// Accepts and never answers.
 pub fn silent(_: &str) -> Deed {
     Deed::Nothing
@@ -173,6 +188,11 @@ fn in_the_list(request: &str, deed: fn(&str) -> Deed) -> Deed {
         list if list.contains("/containers/json") => deed(&container("web")),
         other => engine(other),
     }
+}
+
+/// The head of a stream that goes on for ever.
+fn open_stream() -> Deed {
+    Deed::Say(format!("HTTP/1.1 200 OK\r\n{JSON}Transfer-Encoding: chunked\r\n\r\n").into())
 }
 
 fn json(status: u16, body: &str) -> Deed {
