@@ -17,6 +17,9 @@ use crate::net::reactor::Reactor;
 use crate::net::running::{Ask, Event};
 use crate::net::talk::Mode;
 
+/// What is kept of the body that says why there is no event stream.
+const REFUSAL_LIMIT_BYTES: usize = 64 << 10;
+
 /// Which containers of an engine are followed.
 #[derive(Clone, Debug, Default)]
 pub struct Which {
@@ -43,13 +46,17 @@ pub struct Terms {
 }
 
 struct Engine {
-    answer_within: Duration,
+    terms: Terms,
     origin: Origin,
     which: Which,
     lease: Result<Lease, Why>,
     prefix: String,
     watch: Watch<Seen>,
     reader: EventReader,
+    /// The reply that came instead of an event stream, as far as it is here.
+    refusal: Option<Reply>,
+    /// How often everything asked was given up. What was asked before is not heard any more.
+    breaks: u64,
 }
 
 /// A container, and whether all was asked that there is to know.
@@ -63,6 +70,7 @@ struct Seen {
 #[derive(Clone, Debug)]
 pub struct Tag {
     engine: usize,
+    breaks: u64,
     question: Question,
 }
 
@@ -106,7 +114,7 @@ impl Follow {
         Follow { engines: Vec::new(), terms, began: now }
     }
 
-    /// Follows one engine more; the first turn asks it. Looks up its name, which may block.
+    /// Follows one engine more; the first turn asks it.
     pub fn add(
         &mut self,
         reactor: &mut Reactor<Tag>,
@@ -114,19 +122,19 @@ impl Follow {
         engine: (Origin, Which),
     ) {
         let now = reactor.now();
-        let lease =
-            endpoint.and_then(|endpoint| reactor.lease(endpoint, now + self.terms.answer_within));
+        let lease = endpoint.map(|endpoint| reactor.lease(endpoint));
         let (origin, which) = engine;
         let (prefix, reader) = (String::new(), EventReader::default());
-        let answer_within = self.terms.answer_within;
         self.engines.push(Engine {
-            answer_within,
+            terms: self.terms,
             origin,
             which,
             lease,
             prefix,
             watch: Watch::new(now),
             reader,
+            refusal: None,
+            breaks: 0,
         });
     }
 
@@ -159,13 +167,18 @@ impl Follow {
 
     /// Takes what a turn told. Signals and the like are not for us.
     pub fn heed(&mut self, event: Event<Tag>, reactor: &mut Reactor<Tag>, news: &mut Vec<News>) {
+        let (Event::Head(tag, _) | Event::Bytes(tag, _) | Event::Over(tag, _)) = &event else {
+            return;
+        };
+        let engine = tag.engine;
+        let one = self.engines.get_mut(engine).filter(|one| one.breaks == tag.breaks);
+        let Some(one) = one else { return };
         let inputs = match event {
-            Event::Head(tag, reply) => self.head(&tag, reply),
-            Event::Bytes(tag, bytes) => self.bytes(&tag, &bytes),
-            Event::Over(tag, reply) => self.over(&tag, reply, reactor),
+            Event::Head(_, reply) => one.head(reply).into_iter().collect(),
+            Event::Bytes(_, bytes) => one.bytes(&bytes),
+            Event::Over(tag, reply) => one.over(tag, reply, reactor).into_iter().collect(),
             Event::Signal(_) | Event::Writable | Event::HungUp => return,
         };
-        let (engine, inputs) = inputs;
         for input in inputs {
             self.step(engine, input, reactor, news);
         }
@@ -186,7 +199,11 @@ impl Follow {
                 Do::Say(change) => {
                     news.push(News { engine, change: change.map(|seen| seen.container) })
                 }
-                Do::HangUp => reactor.hang_up(|tag| tag.engine == engine),
+                Do::HangUp => {
+                    one.breaks += 1;
+                    one.refusal = None;
+                    reactor.hang_up(|tag| tag.engine == engine);
+                }
                 Do::Greet => one.ask(system::ping(), Question::Greeting, engine, reactor),
                 Do::Subscribe(since) => {
                     one.reader = EventReader::default();
@@ -205,61 +222,76 @@ impl Follow {
             }
         }
     }
+}
 
-    fn head(&mut self, tag: &Tag, reply: Reply) -> (usize, Vec<Input<Seen>>) {
-        let Some(one) = self.engines.get_mut(tag.engine) else { return (tag.engine, Vec::new()) };
-        let input = match (system::events(None).read)(reply) {
+impl Engine {
+    /// `None`: more of it is to come.
+    fn head(&mut self, reply: Reply) -> Option<Input<Seen>> {
+        if !(200..300).contains(&reply.status) {
+            // Its message comes with the body.
+            self.refusal = Some(reply);
+            return None;
+        }
+        Some(match (system::events(None).read)(reply) {
             Ok(reader) => {
-                one.reader = reader;
+                self.reader = reader;
                 Input::Opened
             }
             Err(why) => Input::Failed(format!("follow events: {why}")),
-        };
-        (tag.engine, vec![input])
+        })
     }
 
-    fn bytes(&mut self, tag: &Tag, bytes: &[u8]) -> (usize, Vec<Input<Seen>>) {
-        let Some(one) = self.engines.get_mut(tag.engine) else { return (tag.engine, Vec::new()) };
+    fn bytes(&mut self, bytes: &[u8]) -> Vec<Input<Seen>> {
+        if let Some(refusal) = &mut self.refusal {
+            refusal.body.extend(bytes);
+            let is_enough = refusal.body.len() >= REFUSAL_LIMIT_BYTES;
+            return if is_enough { vec![self.stream_ended()] } else { Vec::new() };
+        }
         let mut events: Vec<Happened> = Vec::new();
-        let read = one.reader.push(bytes, &mut events);
+        let read = self.reader.push(bytes, &mut events);
         let mut inputs: Vec<_> = events.into_iter().map(Input::Event).collect();
         if let Err(why) = read {
             inputs.push(Input::Failed(format!("follow events: {why}")));
         }
-        (tag.engine, inputs)
+        inputs
     }
 
+    fn stream_ended(&mut self) -> Input<Seen> {
+        match self.refusal.take().map(system::events(None).read) {
+            Some(Err(why)) => Input::Failed(format!("follow events: {why}")),
+            Some(Ok(_)) | None => Input::Ended,
+        }
+    }
+
+    /// `None`: something more had to be asked.
     fn over(
         &mut self,
-        tag: &Tag,
+        tag: Tag,
         reply: Result<Reply, Why>,
         reactor: &mut Reactor<Tag>,
-    ) -> (usize, Vec<Input<Seen>>) {
+    ) -> Option<Input<Seen>> {
         let engine = tag.engine;
-        let forced = self.terms.forced;
-        let Some(one) = self.engines.get_mut(engine) else { return (engine, Vec::new()) };
-        let input = match &tag.question {
+        Some(match tag.question {
             Question::Greeting => match reply.and_then(system::ping().read) {
-                Ok(Some(ping)) => one.agree(&ping, forced),
+                Ok(Some(ping)) => self.agree(&ping),
                 Ok(None) => {
-                    one.ask(system::ping_get(), Question::SecondGreeting, engine, reactor);
-                    return (engine, Vec::new());
+                    self.ask(system::ping_get(), Question::SecondGreeting, engine, reactor);
+                    return None;
                 }
                 Err(why) => Input::Failed(why.to_string()),
             },
             Question::SecondGreeting => match reply.and_then(system::ping_get().read) {
-                Ok(ping) => one.agree(&ping, forced),
+                Ok(ping) => self.agree(&ping),
                 Err(why) => Input::Failed(why.to_string()),
             },
-            Question::Events => match reply {
-                Ok(_) => Input::Ended,
-                Err(why) => {
-                    log::debug!("{}: follow events: {why}", one.origin.engine);
-                    Input::Ended
+            Question::Events => {
+                if let Err(why) = reply {
+                    log::debug!("{}: follow events: {why}", self.origin.engine);
                 }
-            },
+                self.stream_ended()
+            }
             Question::List => match reply.and_then(call::list(&Filters::default()).read) {
-                Ok(all) => one.listed(all),
+                Ok(all) => self.listed(all),
                 Err(why) => Input::Failed(format!("list containers: {why}")),
             },
             Question::Look(id) => {
@@ -267,34 +299,29 @@ impl Follow {
                 match found.map(|mut found| found.pop()) {
                     Ok(Some(summary)) if container::is_partial(&summary) => {
                         let rest = call::inspect(&summary.id);
-                        one.ask(rest, Question::Inspect(Box::new(summary)), engine, reactor);
-                        return (engine, Vec::new());
+                        self.ask(rest, Question::Inspect(Box::new(summary)), engine, reactor);
+                        return None;
                     }
-                    Ok(found) => {
-                        Input::Looked(id.clone(), found.and_then(|summary| one.see(summary, true)))
-                    }
-                    Err(_) => Input::LookFailed(id.clone()),
+                    Ok(found) => Input::Looked(id, found.and_then(|one| self.see(one, true))),
+                    Err(_) => Input::LookFailed(id),
                 }
             }
             Question::Inspect(summary) => {
                 let id = summary.id.clone();
                 match reply.and_then(call::inspect("").read) {
                     Ok(rest) => {
-                        let whole = inspect::complete((**summary).clone(), &rest);
-                        Input::Looked(id, one.see(whole, true))
+                        let whole = inspect::complete(*summary, &rest);
+                        Input::Looked(id, self.see(whole, true))
                     }
                     Err(Why::NotFound(_)) => Input::Looked(id, None),
                     Err(_) => Input::LookFailed(id),
                 }
             }
-        };
-        (engine, vec![input])
+        })
     }
-}
 
-impl Engine {
     fn ask<T>(&self, call: Call<T>, question: Question, engine: usize, reactor: &mut Reactor<Tag>) {
-        let tag = Tag { engine, question };
+        let tag = Tag { engine, breaks: self.breaks, question };
         let lease = match &self.lease {
             Ok(lease) => lease,
             Err(why) => return reactor.refuse(tag, why.clone()),
@@ -309,14 +336,14 @@ impl Engine {
         };
         let patience = match call.patience {
             Patience::Endless => Patience::Endless,
-            Patience::Ordinary | Patience::Within(_) => Patience::Within(self.answer_within),
+            Patience::Ordinary | Patience::Within(_) => Patience::Within(self.terms.answer_within),
         };
         log::debug!("{}: {}", self.origin.engine, call.what);
         reactor.ask(lease, Ask { request: call.request, prefix, patience, mode }, tag);
     }
 
-    fn agree(&mut self, ping: &Ping, forced: Option<Version>) -> Input<Seen> {
-        match version::negotiate(ping, forced) {
+    fn agree(&mut self, ping: &Ping) -> Input<Seen> {
+        match version::negotiate(ping, self.terms.forced) {
             Ok(agreed) => {
                 self.prefix = agreed.prefix();
                 Input::Agreed

@@ -1,8 +1,9 @@
 //! Every socket of the loop: one poll, and the only reading of the clock. Runs HTTP exchanges side
 //! by side, fairly; knows no engine, and decides nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -28,8 +29,6 @@ const BUFFER_BYTES: usize = 16 << 10;
 const EVENTS_AT_ONCE: usize = 64;
 /// Connections kept open between two requests, for each endpoint.
 const PARKED_LIMIT: usize = 4;
-/// A Unix socket whose backlog is full tells of no change: try again this often.
-const FULL_RETRY_EVERY: Duration = Duration::from_millis(10);
 /// An ordinary call.
 const ORDINARY: Duration = Duration::from_secs(30);
 /// A token is an index below and a generation above, so that a late event for a socket that is
@@ -48,7 +47,7 @@ pub struct Reactor<T> {
     clients: Clients<Pool>,
     slots: Vec<Slot<T>>,
     /// Slots that spent their budget.
-    unfinished: Vec<usize>,
+    unfinished: BTreeSet<usize>,
     /// What failed before it could begin: told on the next turn, as everything is.
     early: Vec<Event<T>>,
     buffer: Vec<u8>,
@@ -77,7 +76,7 @@ impl<T: Clone> Reactor<T> {
             now: Instant::now(),
             clients: Clients::new(),
             slots: Vec::new(),
-            unfinished: Vec::new(),
+            unfinished: BTreeSet::new(),
             early: Vec::new(),
             buffer: vec![0; BUFFER_BYTES],
             signals: BTreeMap::new(),
@@ -90,15 +89,10 @@ impl<T: Clone> Reactor<T> {
         self.now
     }
 
-    /// A share in the client of an endpoint. The first one looks its name up and reads its
-    /// certificates, which may block until `until`: only for the start, or a reload.
-    pub fn lease(&mut self, endpoint: &Endpoint, until: Instant) -> Result<Lease, Why> {
-        let lease = self.clients.lease(endpoint);
-        let pool = self.clients.connections(&lease);
-        if pool.way.is_none() {
-            pool.way = Some(Rc::new(way::find(endpoint, until)?));
-        }
-        Ok(lease)
+    /// A share in the client of an endpoint. Its name is looked up and its certificates are read
+    /// with the first exchange, and again after one that could not connect.
+    pub fn lease(&mut self, endpoint: &Endpoint) -> Lease {
+        self.clients.lease(endpoint)
     }
 
     /// A lease on every connected client; see [`Clients::clients`].
@@ -116,8 +110,10 @@ impl<T: Clone> Reactor<T> {
         Ok(())
     }
 
-    /// A signal that came since the last turn; for one who has to wait for something else.
+    /// A signal that came since the last turn; for one who has to wait for something else, which
+    /// may take long: reads the clock.
     pub fn signalled(&mut self) -> bool {
+        self.now = Instant::now();
         self.signals.values_mut().any(Signal::came)
     }
 
@@ -139,20 +135,9 @@ impl<T: Clone> Reactor<T> {
 
     /// Begins an exchange. Whatever comes of it, also at once, is told by a later turn.
     pub fn ask(&mut self, lease: &Lease, ask: Ask, tag: T) {
-        let pool = self.clients.connections(lease);
-        let Some(way) = pool.way.clone() else { unreachable!("a lease is given with its way") };
-        // What gives an order has a connection of its own: engines hold it until it is carried out.
-        let parked = match ask.request.method {
-            Method::Get | Method::Head => pool.parked.pop(),
-            Method::Post | Method::Put | Method::Delete => None,
-        };
-        let begun =
-            talk::exchange(&way, &ask.request, &ask.prefix).and_then(|exchange| match parked {
-                Some(stream) => Ok(Talk::on(stream, exchange)),
-                None => Talk::begin(&way, exchange),
-            });
-        let talk = match begun {
-            Ok(talk) => talk,
+        let begun = self.begin(lease, &ask);
+        let (talk, way) = match begun {
+            Ok(begun) => begun,
             Err(why) => {
                 self.early.push(Event::Over(tag, Err(why)));
                 return;
@@ -169,6 +154,25 @@ impl<T: Clone> Reactor<T> {
         let retry_at = None;
         let running = Running { talk, ask, tag, lease, way, connect_by, deadline, retry_at };
         self.admit(running);
+    }
+
+    fn begin(&mut self, lease: &Lease, ask: &Ask) -> Result<(Talk, Rc<Way>), Why> {
+        let pool = self.clients.connections(lease);
+        let way = match &pool.way {
+            Some(way) => way.clone(),
+            None => pool.way.insert(Rc::new(way::find(lease.endpoint())?)).clone(),
+        };
+        let exchange = talk::exchange(&way, &ask.request, &ask.prefix)?;
+        // What gives an order has a connection of its own: engines hold it until it is carried out.
+        // And what is no GET could not be asked again where the connection has gone stale.
+        while ask.request.method == Method::Get
+            && let Some(mut stream) = pool.parked.pop()
+        {
+            if stream.is_at_rest() {
+                return Ok((Talk::on(stream, exchange), way));
+            }
+        }
+        Ok((Talk::begin(&way, exchange)?, way))
     }
 
     /// Tells, on the next turn, that what would have been asked can't be.
@@ -199,7 +203,7 @@ impl<T: Clone> Reactor<T> {
         self.now = Instant::now();
         self.clients.reap(self.now);
         out.append(&mut self.early);
-        let unfinished = std::mem::take(&mut self.unfinished);
+        let mut due = std::mem::take(&mut self.unfinished);
         let tokens: Vec<usize> = self.ready.iter().map(|event| event.token().0).collect();
         if let Some(minded) = self.ready.iter().find(|event| event.token().0 == MINDED) {
             let gone = minded.is_write_closed() || minded.is_error();
@@ -207,9 +211,10 @@ impl<T: Clone> Reactor<T> {
         }
         self.ready.clear();
         for token in tokens {
-            self.heed(token, out);
+            due.extend(self.heed(token, out));
         }
-        for index in unfinished {
+        // Each has one budget a turn, however often it is told of.
+        for index in due {
             self.drive(index, out);
         }
         for index in 0..self.slots.len() {
@@ -228,18 +233,17 @@ impl<T: Clone> Reactor<T> {
         nearest.map(|at| at.saturating_duration_since(self.now))
     }
 
-    fn heed(&mut self, token: usize, out: &mut Vec<Event<T>>) {
+    /// The slot that a token tells of.
+    fn heed(&mut self, token: usize, out: &mut Vec<Event<T>>) -> Option<usize> {
         if let Some(signal) = self.signals.get_mut(&token) {
             if signal.came() {
                 out.push(Event::Signal(signal.number));
             }
-            return;
+            return None;
         }
         let index = token & INDEX_MASK;
         let generation = token >> INDEX_BITS;
-        if self.slots.get(index).is_some_and(|slot| slot.generation == generation) {
-            self.drive(index, out);
-        }
+        self.slots.get(index).filter(|slot| slot.generation == generation).map(|_| index)
     }
 
     fn drive(&mut self, index: usize, out: &mut Vec<Event<T>>) {
@@ -249,15 +253,19 @@ impl<T: Clone> Reactor<T> {
         if running.ask.mode == Mode::Stream {
             running.hand_on(out);
         }
+        if running.talk.is_open() {
+            running.retry_at = None;
+        }
         match drive {
             Drive::Blocked => slot.running = Some(running),
             Drive::Unfinished => {
                 slot.running = Some(running);
-                self.unfinished.push(index);
+                self.unfinished.insert(index);
             }
             Drive::Moved => self.admit(running),
             Drive::Stale => self.again(running, out),
-            Drive::Failed(why) => out.push(Event::Over(running.tag, Err(why))),
+            Drive::Found(addresses) => self.found(running, addresses),
+            Drive::Failed(why) => out.push(self.failed(running, why)),
             Drive::Complete(stream) => {
                 let pool = self.clients.connections(&running.lease);
                 if pool.parked.len() < PARKED_LIMIT
@@ -282,10 +290,34 @@ impl<T: Clone> Reactor<T> {
         match begun {
             Ok(talk) => {
                 running.talk = talk;
+                running.connect_by = Deadline::by(self.now + CONNECT_LIMIT, self.now);
                 self.admit(running);
             }
             Err(why) => out.push(Event::Over(running.tag, Err(why))),
         }
+    }
+
+    /// The way has its addresses now, for this exchange and those after it.
+    fn found(&mut self, mut running: Running<T>, addresses: Vec<SocketAddr>) {
+        let way = Rc::new(Way { addresses, ..(*running.way).clone() });
+        self.clients.connections(&running.lease).way = Some(way.clone());
+        running.way = way;
+        match running.talk.set_out(&running.way) {
+            Ok(()) => self.admit(running),
+            Err(why) => {
+                let failed = self.failed(running, why);
+                self.early.push(failed);
+            }
+        }
+    }
+
+    /// Where nothing was reached, the name may mean another address by now, and a certificate may
+    /// have been renewed.
+    fn failed(&mut self, running: Running<T>, why: Why) -> Event<T> {
+        if running.talk.is_connecting() {
+            self.clients.connections(&running.lease).way = None;
+        }
+        Event::Over(running.tag, Err(why))
     }
 
     /// Gives an exchange a free slot and registers its socket.
@@ -302,14 +334,11 @@ impl<T: Clone> Reactor<T> {
         };
         slot.generation = (slot.generation + 1) & INDEX_MASK;
         let token = Token(slot.generation << INDEX_BITS | index);
-        running.retry_at = None;
+        running.plan_retry(self.now);
         let both = Interest::READABLE | Interest::WRITABLE;
         let registered = match running.talk.fd() {
             Some(fd) => self.poll.registry().register(&mut SourceFd(&fd.as_raw_fd()), token, both),
-            None => {
-                running.retry_at = Some(self.now + FULL_RETRY_EVERY);
-                Ok(())
-            }
+            None => Ok(()),
         };
         match registered {
             Ok(()) => slot.running = Some(running),
@@ -322,16 +351,16 @@ impl<T: Clone> Reactor<T> {
 
     fn watch_the_clock(&mut self, index: usize, out: &mut Vec<Event<T>>) {
         let Some(slot) = self.slots.get_mut(index) else { return };
-        let Some(running) = &mut slot.running else { return };
-        if let Some(passed) = running.passed(self.now) {
-            if let Some(running) = slot.running.take() {
-                out.push(Event::Over(running.tag, Err(passed.passed())));
-            }
-            return;
-        }
-        if running.retry_at.is_some_and(|at| self.now >= at) {
-            running.retry_at = Some(self.now + FULL_RETRY_EVERY);
-            self.drive(index, out);
+        let now = self.now;
+        let is_due = |running: &mut Running<T>| running.next().is_some_and(|at| now >= at);
+        let Some(mut running) = slot.running.take_if(is_due) else { return };
+        let pressed = match running.passed(now) {
+            Some(why) => Err(why),
+            None => running.talk.press_on(&running.way),
+        };
+        match pressed {
+            Ok(()) => self.admit(running),
+            Err(why) => out.push(self.failed(running, why)),
         }
     }
 }

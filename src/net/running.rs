@@ -1,13 +1,16 @@
 //! An exchange under the reactor: its tag, its limits, and what is told of it. Drives nothing.
 
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::error::Why;
 use crate::http::{Patience, Reply, Request};
 use crate::net::clients::Lease;
 use crate::net::talk::{Mode, Talk, Way};
 use crate::net::wait::Deadline;
+
+/// A Unix socket whose backlog is full tells of no change: try again this often.
+const FULL_RETRY_EVERY: Duration = Duration::from_millis(10);
 
 /// What came in a turn, each with the tag it was asked under.
 #[derive(Debug)]
@@ -55,7 +58,7 @@ pub struct Running<T> {
     pub connect_by: Deadline,
     /// Until when it must be over; `None`: no limit.
     pub deadline: Option<Deadline>,
-    /// When to try again to connect to a socket whose backlog is full.
+    /// When to press on to a socket that was full, or to the address after a silent one.
     pub retry_at: Option<Instant>,
 }
 
@@ -67,10 +70,24 @@ impl<T: Clone> Running<T> {
         [connect, deadline, self.retry_at].into_iter().flatten().min()
     }
 
-    /// The limit that is over, if one is.
-    pub fn passed(&self, now: Instant) -> Option<Deadline> {
+    /// The limit that is over, if one is, in words.
+    pub fn passed(&self, now: Instant) -> Option<Why> {
         let connect = Some(self.connect_by).filter(|_| self.talk.is_connecting());
-        [self.deadline, connect].into_iter().flatten().find(|limit| now >= limit.until)
+        let limits = [self.deadline, connect].into_iter().flatten();
+        limits
+            .filter(|limit| now >= limit.until)
+            .min_by_key(|limit| limit.until)
+            .map(|limit| self.talk.passed(limit))
+    }
+
+    /// When to press on. Each address has its share of the time there is to connect.
+    pub fn plan_retry(&mut self, now: Instant) {
+        let left = self.connect_by.until.saturating_duration_since(now);
+        self.retry_at = match u32::try_from(self.talk.untried(&self.way)) {
+            _ if self.talk.fd().is_none() => Some(now + FULL_RETRY_EVERY),
+            Ok(untried @ 2..) => Some(now + left / untried),
+            Ok(_) | Err(_) => None,
+        };
     }
 
     /// What came of a stream since the last time.

@@ -2,8 +2,10 @@
 //! of others, that is the reactor's.
 //!
 //! ```text
-//!  Full ─retry─▶ Connecting ─writable─▶ Open ─…─▶ over
-//!    (a Unix socket whose backlog is full)  (TLS shakes hands as the first bytes are sent)
+//!  LookingUp ─found─▶ Connecting ─writable─▶ Open ─…─▶ over
+//!                       ▲      │                (TLS shakes hands as the first bytes are sent)
+//!                       └──────┘ the next address
+//!  Full ─room─▶ Open   (a Unix socket whose backlog was full)
 //! ```
 
 use std::io::{self, ErrorKind, Read, Write};
@@ -17,20 +19,25 @@ use crate::error::Why;
 use crate::http::exchange::{Afterwards, Exchange, Progress};
 use crate::http::{Reply, Request};
 use crate::net::command::Command;
+use crate::net::resolve::{self, Lookup};
 use crate::net::stream::Stream;
+use crate::net::wait::Deadline;
 use crate::net::{Endpoint, Route, access, connect, tls};
 
 /// A whole reply is refused beyond this.
 const BODY_LIMIT_BYTES: usize = 256 << 20;
+/// A read costs at least this much of the budget, so that a peer that sends byte by byte does not
+/// make a turn long.
+const READ_COSTS_BYTES: usize = 1 << 10;
 
-/// Where to connect, with its name looked up and its certificates read.
+/// Where to connect, with its certificates read.
 #[derive(Clone, Debug)]
 pub struct Way {
     /// Where to.
     pub endpoint: Endpoint,
     /// For TLS.
     pub tls: Option<Arc<ClientConfig>>,
-    /// For TCP and TLS, tried in turn.
+    /// For TCP and TLS, tried in turn. Empty: its name is still to be looked up.
     pub addresses: Vec<SocketAddr>,
 }
 
@@ -56,6 +63,7 @@ pub struct Talk {
 
 #[derive(Debug)]
 enum Place {
+    LookingUp(Lookup),
     Full,
     Connecting { socket: TcpStream, failures: Failures },
     Open(Stream),
@@ -70,6 +78,8 @@ pub enum Drive {
     Unfinished,
     /// A new socket is there: register it, then drive again.
     Moved,
+    /// The name has these addresses: keep them with the way, then [`Talk::set_out`].
+    Found(Vec<SocketAddr>),
     /// The reply is complete; the stream, if it may carry another request.
     Complete(Option<Stream>),
     /// A connection that served before was closed before it answered.
@@ -92,6 +102,7 @@ impl Talk {
     /// The socket to wait on; `None`: wait for the next retry instead.
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
         match &self.place {
+            Place::LookingUp(lookup) => Some(lookup.fd()),
             Place::Full => None,
             Place::Connecting { socket, .. } => Some(socket.as_fd()),
             Place::Open(stream) => Some(stream.fd()),
@@ -101,9 +112,52 @@ impl Talk {
     /// Whether it is still on its way to being connected.
     pub fn is_connecting(&self) -> bool {
         match &self.place {
-            Place::Full | Place::Connecting { .. } => true,
+            Place::LookingUp(_) | Place::Full | Place::Connecting { .. } => true,
             Place::Open(Stream::Tls(stream)) => stream.conn.is_handshaking(),
             Place::Open(_) => false,
+        }
+    }
+
+    /// Whether a stream is there, with or without its handshake.
+    pub fn is_open(&self) -> bool {
+        matches!(self.place, Place::Open(_))
+    }
+
+    /// How many addresses there are to connect to, the one under way among them.
+    pub fn untried(&self, way: &Way) -> usize {
+        match &self.place {
+            Place::Connecting { failures, .. } => {
+                way.addresses.len().saturating_sub(failures.len())
+            }
+            Place::LookingUp(_) | Place::Full | Place::Open(_) => 0,
+        }
+    }
+
+    /// Begins to connect, once the name is found.
+    pub fn set_out(&mut self, way: &Way) -> Result<(), Why> {
+        self.place = begin(way)?;
+        Ok(())
+    }
+
+    /// Tries what waiting does not bring: a socket that was full, or the address after a silent
+    /// one. There is a new socket then, or none still.
+    pub fn press_on(&mut self, way: &Way) -> Result<(), Why> {
+        match &mut self.place {
+            Place::Full => self.place = begin(way)?,
+            Place::Connecting { failures, .. } => {
+                let failed = std::mem::take(failures);
+                self.place = begin_next(way, failed, Some(ErrorKind::TimedOut.into()))?;
+            }
+            Place::LookingUp(_) | Place::Open(_) => {}
+        }
+        Ok(())
+    }
+
+    /// What to say when a limit has passed.
+    pub fn passed(&self, limit: Deadline) -> Why {
+        match &self.place {
+            Place::LookingUp(lookup) => lookup.passed(limit),
+            Place::Full | Place::Connecting { .. } | Place::Open(_) => limit.passed(),
         }
     }
 
@@ -144,10 +198,11 @@ impl Talk {
     fn arrive(&mut self, way: &Way) -> Result<Option<Drive>, Why> {
         match &mut self.place {
             Place::Open(_) => Ok(None),
-            Place::Full => {
-                self.place = begin(way)?;
-                Ok(Some(if self.fd().is_some() { Drive::Moved } else { Drive::Blocked }))
-            }
+            Place::Full => Ok(Some(Drive::Blocked)),
+            Place::LookingUp(lookup) => Ok(Some(match lookup.hear() {
+                None => Drive::Blocked,
+                Some(answer) => Drive::Found(answer?),
+            })),
             Place::Connecting { socket, failures } => {
                 if let Some(error) = socket.take_error().unwrap_or_else(Some) {
                     let failed = std::mem::take(failures);
@@ -202,7 +257,7 @@ impl Talk {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(Ended::Io(Some(error))),
             };
-            left = left.saturating_sub(n);
+            left = left.saturating_sub(n.max(READ_COSTS_BYTES));
             let input = buffer.get(..n).unwrap_or_default();
             let progress = self.exchange.feed(input, &mut self.body).map_err(Ended::Why)?;
             if self.body.len() > BODY_LIMIT_BYTES {
@@ -253,6 +308,9 @@ fn begin(way: &Way) -> Result<Place, Why> {
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Place::Full),
             Err(error) => Err(access::socket_file(path, &error)),
         },
+        Route::Tcp { host, port } | Route::Tls { host, port, .. } if way.addresses.is_empty() => {
+            resolve::ask(host, *port).map(Place::LookingUp)
+        }
         Route::Tcp { .. } | Route::Tls { .. } => begin_next(way, Vec::new(), None),
         Route::Command(argv) => Ok(Place::Open(Stream::Command(Box::new(Command::spawn(argv)?)))),
     }

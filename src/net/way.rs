@@ -1,20 +1,16 @@
-//! The way to an endpoint, found once: its name looked up, its certificates read. Blocks, so only
-//! for the start and a reload; connects nothing.
-
-use std::time::Instant;
+//! The way to an endpoint: its certificates read, and its address where that is known without
+//! asking. Connects nothing, and waits for nobody (but where a name can only be looked up by the C
+//! library: see `resolve`).
 
 use crate::error::Why;
-use crate::net::stream::CONNECT_LIMIT;
 use crate::net::talk::Way;
-use crate::net::wait::Deadline;
 use crate::net::{Endpoint, Route, resolve, tls};
 
-/// Looks up and reads what connecting needs, within the connect limit and no later than `until`.
-pub fn find(endpoint: &Endpoint, until: Instant) -> Result<Way, Why> {
-    let deadline = Deadline::within(CONNECT_LIMIT, until, Instant::now());
+/// Reads what connecting needs. A name is left to be looked up on the way.
+pub fn find(endpoint: &Endpoint) -> Result<Way, Why> {
     let addresses = match &endpoint.route {
         Route::Tcp { host, port } | Route::Tls { host, port, .. } => {
-            resolve::addresses(host, *port, deadline)?
+            resolve::known(host, *port)?.unwrap_or_default()
         }
         Route::Unix(_) | Route::Command(_) => Vec::new(),
     };

@@ -7,7 +7,7 @@ use crate::source::{Source, read_all, split, words};
 
 /// Who may use whom: a module uses its own row and those below.
 const ROWS: [&[&str]; 14] = [
-    &["main", "cli"],
+    &["main", "cli", "build"],
     &["command"],
     &["daemon", "follow"],
     &["control", "page", "metrics", "systemd"],

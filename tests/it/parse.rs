@@ -52,7 +52,7 @@ fn every_format_is_whole_even_where_the_input_is_not() {
 #[test]
 fn what_could_not_be_read_is_told_with_its_place() {
     let outcome = parse(&[], BROKEN);
-    let told = "drowse: parse on standard input: line 4, column 1: expected `,` or `}`, \
+    let told = "drowse: standard input: line 4, column 1: expected `,` or `}`, \
                 and 1 more\n";
     assert_eq!((outcome.status, outcome.stderr.as_str()), (Some(1), told));
     let outcome = parse(&["/none/list.json"], "");

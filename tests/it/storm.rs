@@ -1,4 +1,5 @@
-//! Random orders to a real engine while `ps --watch` follows it through a proxy that cuts, and while
+//! Random orders to a real engine while `ps --watch` follows it through a proxy that cuts,
+//! and while
 //! dockerd is killed: afterwards the picture that its lines drew is the engine's own.
 //!
 //! `DROWSE_STORM_SEEDS=N` runs N seeds instead of 20; `DROWSE_STORM_BINARY` follows with another

@@ -1,4 +1,5 @@
-//! A `ps --watch` that runs, and the picture that its lines draw. Faults in the lines themselves are
+//! A `ps --watch` that runs, and the picture that its lines draw. Faults in the lines
+//! themselves are
 //! kept: a `removed` of what was not there, a change that changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
