@@ -320,7 +320,7 @@ fn mounts(mounts: Vec<types::Mount>) -> Vec<Mount> {
         kind: mount.kind,
     });
     let mut mounts: Vec<Mount> = turned.collect();
-    mounts.sort();
+    mounts.sort_unstable();
     mounts
 }
 

@@ -358,7 +358,7 @@ impl Engine {
             self.see(summary, complete)
         };
         let mut all: Vec<Seen> = all.into_iter().filter_map(see).collect();
-        all.sort_by(|a, b| a.container.order().cmp(&b.container.order()));
+        all.sort_unstable_by(|a, b| a.container.order().cmp(&b.container.order()));
         Input::Listed(all)
     }
 

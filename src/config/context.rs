@@ -171,7 +171,7 @@ fn find(name: &str, metas: &Path) -> Result<(String, Target), Why> {
             Err(what) => unreadable = Some(what),
         }
     }
-    known.sort();
+    known.sort_unstable();
     let way_out = match (nearest(name, known.iter().map(String::as_str)), unreadable) {
         (Some(near), _) => format!("did you mean `{near}`?"),
         (None, Some(what)) => what,
@@ -185,7 +185,7 @@ fn ids(metas: &Path) -> Vec<String> {
     let name =
         |entry: std::io::Result<std::fs::DirEntry>| entry.ok()?.file_name().into_string().ok();
     let mut ids: Vec<String> = entries.take(CONTEXT_LIMIT).filter_map(name).collect();
-    ids.sort();
+    ids.sort_unstable();
     ids
 }
 

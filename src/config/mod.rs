@@ -190,7 +190,9 @@ impl Env {
         let text = |(name, value): (OsString, OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
-        Env { vars: std::env::vars_os().filter_map(text).collect(), default_file: FILE.into() }
+        let mut vars = BTreeMap::new();
+        vars.extend(std::env::vars_os().filter_map(text));
+        Env { vars, default_file: FILE.into() }
     }
 
     /// A variable; empty counts as unset.

@@ -34,9 +34,11 @@ impl<'n> Section<'n> {
 }
 
 impl Reader<'_> {
-    /// Notes a problem.
+    /// Notes a problem, in the order of the text.
     pub fn problem(&mut self, at: Position, what: impl Into<String>) {
-        self.problems.push(Problem { file: self.file.into(), at: Some(at), what: what.into() });
+        let problem = Problem { file: self.file.into(), at: Some(at), what: what.into() };
+        let place = self.problems.partition_point(|before| before.at <= problem.at);
+        self.problems.insert(place, problem);
     }
 
     /// A map with these keys and no others; nothing counts as an empty one. `None`: it is no map,

@@ -53,10 +53,7 @@ pub(super) fn read(file: &Path, env: &Env) -> Result<Config, Vec<Problem>> {
     let mut reader = Reader { file, env, problems: Vec::new() };
     match config(&mut reader, &root) {
         Some(config) if reader.problems.is_empty() => Ok(config),
-        _ => {
-            reader.problems.sort_by_key(|problem| problem.at);
-            Err(reader.problems)
-        }
+        _ => Err(reader.problems),
     }
 }
 

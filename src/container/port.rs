@@ -30,22 +30,21 @@ pub fn sorted(ports: Vec<types::Port>, errors: &mut Vec<String>) -> Vec<Port> {
         ports.retain(|port| port.private_port > 0);
         errors.push("Ports: no PrivatePort: expected 1 to 65535".into());
     }
-    ports.sort_by(|a, b| (a.private_port, rank(a)).cmp(&(b.private_port, rank(b))));
+    ports.sort_unstable_by(|a, b| (a.private_port, rank(a)).cmp(&(b.private_port, rank(b))));
     ports.dedup();
     ports
 }
 
 /// The best mapping for each number that `number` tells.
 pub fn best(ports: &[Port], number: fn(&Port) -> Option<u16>) -> BTreeMap<u16, Port> {
-    let mut best: BTreeMap<u16, &Port> = BTreeMap::new();
+    let mut best: BTreeMap<u16, Port> = BTreeMap::new();
     for port in ports {
         let Some(number) = number(port) else { continue };
-        let kept = best.entry(number).or_insert(port);
-        if rank(port) < rank(kept) {
-            *kept = port;
+        if best.get(&number).is_none_or(|kept| rank(port) < rank(kept)) {
+            best.insert(number, port.clone());
         }
     }
-    best.into_iter().map(|(number, port)| (number, port.clone())).collect()
+    best
 }
 
 fn port(port: types::Port) -> Port {

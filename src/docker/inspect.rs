@@ -212,7 +212,7 @@ impl Inspect {
             true => bound(&self.network_settings.ports),
             false => self.configured_ports(),
         };
-        ports.sort();
+        ports.sort_unstable();
         ports.dedup();
         ports
     }

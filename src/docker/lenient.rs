@@ -159,12 +159,12 @@ impl<'a> Fields<'a> {
     ) -> BTreeMap<String, T> {
         let Some((at, value)) = self.value(name) else { return BTreeMap::new() };
         let entries = object(&at, value, &mut self.problems).unwrap_or_default().into_iter();
-        entries
-            .filter_map(|(key, value)| {
-                let value = read(self, (format!("{at}.{key}"), value))?;
-                Some((key, value))
-            })
-            .collect()
+        let mut map = BTreeMap::new();
+        map.extend(entries.filter_map(|(key, value)| {
+            let value = read(self, (format!("{at}.{key}"), value))?;
+            Some((key, value))
+        }));
+        map
     }
 
     /// What stands in an object; `None` where there is none.

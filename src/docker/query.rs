@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// What RFC 3986 §2.3 lets stand anywhere; all else is encoded.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -37,10 +37,12 @@ impl Filters {
 
     /// `{"label":["a=b"],"status":["running"]}`, keys and values sorted.
     pub fn json(&self) -> String {
-        let lists = self.0.iter().map(|(key, values)| {
-            (key.clone(), values.iter().map(|value| Value::from(value.as_str())).collect())
-        });
-        Value::Object(lists.collect()).to_string()
+        let mut lists = Map::new();
+        for (key, values) in &self.0 {
+            let values = values.iter().map(|value| Value::from(value.as_str())).collect();
+            lists.insert(key.clone(), values);
+        }
+        Value::Object(lists).to_string()
     }
 
     /// `filters=…`, percent-encoded, after `before`; nothing where there are none.

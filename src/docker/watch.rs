@@ -295,7 +295,8 @@ impl<C: Known> Watch<C> {
         if std::mem::replace(&mut self.lost, false) {
             out.push(Do::Say(Change::Back));
         }
-        let ids: BTreeSet<&str> = all.iter().map(Known::id).collect();
+        let mut ids = BTreeSet::new();
+        ids.extend(all.iter().map(Known::id));
         let gone: Vec<String> =
             self.known.keys().filter(|id| !ids.contains(id.as_str())).cloned().collect();
         for id in gone {

@@ -94,9 +94,11 @@ fn tree(node: Node, depth: usize) -> Result<Tree, String> {
             list.map(Tree::List)
         }
         yaml::Value::Map(map) => {
-            let map: Result<BTreeMap<_, _>, _> =
-                map.into_iter().map(|(key, node)| Ok((key.text, tree(node, depth + 1)?))).collect();
-            map.map(Tree::Branch)
+            let mut branch = BTreeMap::new();
+            for (key, node) in map {
+                branch.insert(key.text, tree(node, depth + 1)?);
+            }
+            Ok(Tree::Branch(branch))
         }
     }
 }

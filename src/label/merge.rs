@@ -18,7 +18,7 @@ pub fn merge(
     errors: &mut Vec<String>,
 ) -> BTreeMap<String, Tree> {
     // Stable: of the same path in the same form, the later stands.
-    fields.sort_by_cached_key(|field| (field.form, field.depth()));
+    fields.sort_by_cached_key(|field| (field.form as usize, field.depth()));
     let mut levels: BTreeMap<Target<'_>, Vec<&Field<'_>>> = BTreeMap::new();
     for field in &fields {
         levels.entry(field.target).or_default().push(field);
@@ -182,7 +182,7 @@ impl Merger {
             return false;
         }
         let Ok(mut leaves) = mapping::read(text) else { return false };
-        leaves.sort_by_cached_key(|leaf| names(&leaf.path).count());
+        leaves.sort_by_cached_key(|leaf| (0, names(&leaf.path).count()));
         for Leaf { path, value } in leaves {
             let place = Place { path: &path, ..*place };
             match value {
@@ -230,13 +230,14 @@ fn tree_size(tree: &Tree) -> usize {
 }
 
 fn finished(branch: Branch<'_>) -> Tree {
-    let done = branch.into_iter().map(|(name, node)| {
+    let mut done = BTreeMap::new();
+    done.extend(branch.into_iter().map(|(name, node)| {
         let tree = match node.what {
             What::Text(text) => Tree::Leaf(text),
             What::List(list) => Tree::List(list),
             What::Branch(branch) => finished(branch),
         };
         (name, tree)
-    });
-    Tree::Branch(done.collect())
+    }));
+    Tree::Branch(done)
 }

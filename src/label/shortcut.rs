@@ -68,7 +68,8 @@ fn rival<'f, 'a>(
     let served: Vec<bool> = value.split(',').map(|item| !item.trim().is_empty()).collect();
     let serves = |index: usize| served.get(index).copied().unwrap_or(false);
     let with_items = aliases.iter().enumerate().filter(|(index, _)| serves(*index));
-    let by_name: BTreeSet<&str> = with_items.map(|(_, alias)| alias.as_str()).collect();
+    let mut by_name = BTreeSet::new();
+    by_name.extend(with_items.map(|(_, alias)| alias.as_str()));
     fields.iter().find(|field| {
         field.path == name
             && match field.target {

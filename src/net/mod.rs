@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod blocking;
+mod cipher;
 pub mod clients;
 pub mod command;
 pub mod connect;

@@ -13,7 +13,7 @@ use rustls::{InconsistentKeys, RootCertStore};
 
 use crate::error::Why;
 use crate::net::access::plain;
-use crate::net::{Tls, Trust, trust};
+use crate::net::{Tls, Trust, cipher, trust};
 
 /// More than any certificate file has.
 const FILE_LIMIT_BYTES: u64 = 1 << 20;
@@ -21,7 +21,7 @@ const FILE_LIMIT_BYTES: u64 = 1 << 20;
 /// Reads the files and builds the set-up: TLS 1.2 and 1.3, and nobody trusted but whom `tls`
 /// names. An error tells the file and what is wrong with it.
 pub fn client_config(tls: &Tls) -> Result<Arc<ClientConfig>, Why> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(cipher::provider());
     let versions = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| Why::Invalid(format!("TLS: {error}")))?;

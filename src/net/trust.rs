@@ -5,10 +5,11 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::ring::{self, cipher_suite::TLS13_AES_128_GCM_SHA256};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{DigitallySignedStruct, Error, SignatureScheme, SupportedCipherSuite};
+use rustls::{DigitallySignedStruct, Error, SignatureScheme};
+
+use crate::net::cipher;
 
 /// Takes any certificate whose key signed the handshake.
 pub fn anybody() -> Arc<dyn ServerCertVerifier> {
@@ -27,7 +28,7 @@ struct Believer {
 }
 
 fn believer(sha256: Option<[u8; 32]>) -> Arc<dyn ServerCertVerifier> {
-    let signatures = ring::default_provider().signature_verification_algorithms;
+    let signatures = cipher::provider().signature_verification_algorithms;
     Arc::new(Believer { sha256, signatures })
 }
 
@@ -40,7 +41,7 @@ impl ServerCertVerifier for Believer {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let found = sha256(certificate);
+        let found = cipher::sha256(certificate);
         match self.sha256 {
             Some(wanted) if found != wanted => Err(Error::General(format!(
                 "the server's certificate is not the pinned one: its SHA-256 is {}",
@@ -73,16 +74,6 @@ impl ServerCertVerifier for Believer {
     }
 }
 
-/// The hash of a cipher suite, so that no second implementation of SHA-256 is linked.
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let SupportedCipherSuite::Tls13(suite) = TLS13_AES_128_GCM_SHA256 else {
-        unreachable!("the suite is TLS 1.3 by its name")
-    };
-    let hash = suite.common.hash_provider.hash(bytes);
-    let Ok(hash) = hash.as_ref().try_into() else { unreachable!("SHA-256 has 32 bytes") };
-    hash
-}
-
 /// `AA:BB:…`, as Proxmox shows a fingerprint.
 fn colons(hash: &[u8]) -> String {
     let mut text = String::new();
@@ -102,6 +93,6 @@ mod tests {
     fn the_fingerprint_is_written_as_proxmox_shows_it() {
         let empty = "E3:B0:C4:42:98:FC:1C:14:9A:FB:F4:C8:99:6F:B9:24:\
                      27:AE:41:E4:64:9B:93:4C:A4:95:99:1B:78:52:B8:55";
-        assert_eq!(colons(&sha256(b"")), empty);
+        assert_eq!(colons(&cipher::sha256(b"")), empty);
     }
 }

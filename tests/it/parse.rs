@@ -57,7 +57,7 @@ fn what_could_not_be_read_is_told_with_its_place() {
     assert_eq!((outcome.status, outcome.stderr.as_str()), (Some(1), told));
     let outcome = parse(&["/none/list.json"], "");
     assert_eq!(outcome.status, Some(1));
-    assert!(outcome.stderr.contains("/none/list.json: No such file"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("/none/list.json: no such file"), "{}", outcome.stderr);
     for args in [&["--format", "xml"][..], &["--formt", "json"], &["a", "b"]] {
         assert_eq!(parse(args, "[]").status, Some(2), "{args:?}");
     }
