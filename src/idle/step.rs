@@ -171,15 +171,12 @@ struct Step<'a> {
 impl Step<'_> {
     /// The machine itself.
     fn next(&mut self, state: State, input: Input) -> State {
-        let now = self.now;
-        let new = Wake::new(input.cause(), now);
+        let (now, new) = (self.now, Wake::new(input.cause(), self.now));
         match (state, input) {
             (_, Gone) => S::Gone { why: "it was removed" },
             (_, Released) => S::Gone { why: "it is no longer watched" },
 
-            (S::Asleep { .. } | S::Awake(_) | S::Hesitating(_), Saw(Down(nap))) => {
-                S::Asleep { nap }
-            }
+            (S::Asleep { .. }, Saw(Down(nap))) => S::Asleep { nap },
             (S::Asleep { nap }, Knock | WakeOrder | Needed) => S::Waiting { nap, wake: new },
             (S::Asleep { nap }, Saw(Runs)) => self.risen(nap, new),
 
@@ -207,6 +204,7 @@ impl Step<'_> {
             (S::Awake(up), Saw(Runs) | EngineBack) => S::Awake(up.active(now)),
             (S::Awake(up), SleepOrder) => self.told_to_sleep(up),
             (S::Awake(up), Tick) => self.idled(up),
+            (S::Awake(_) | S::Hesitating(_), Saw(Down(nap))) => S::Asleep { nap },
 
             (S::Hesitating(d), Activity(at)) if at > d.up.quiet_since => self.stirred(d, at),
             (S::Hesitating(d), Knock | WakeOrder | Saw(Runs) | EngineBack) => self.stirred(d, now),
