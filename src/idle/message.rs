@@ -23,7 +23,8 @@ pub enum Input {
     Activity(Instant),
     /// The look of that number found nothing new. (What it found would be `Activity`.)
     Quiet(Ticket),
-    /// An event: it began to do this. Also for what an event would have told, had it not been lost.
+    /// What it does now, by an event or a list, in the order that the engine tells it. A restart is
+    /// told as both, down and up; the same as before may be told again.
     Saw(Life),
     /// Its own health check passes. Told after `Saw(Runs)` again, where it does.
     Healthy,

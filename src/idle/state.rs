@@ -119,6 +119,11 @@ impl Given {
         Given { order, ticket, answer, look: None, look_at, retry: RETRY_FIRST }
     }
 
+    /// It will not be carried out.
+    pub fn is_refused(&self) -> bool {
+        matches!(self.answer, Answer::No(_))
+    }
+
     /// Given once more, at the pace that came of the refusals so far.
     pub fn again(self, order: Order, ticket: Ticket, now: Instant) -> Given {
         Given { retry: self.retry, ..Given::new(order, ticket, now) }
@@ -205,7 +210,7 @@ pub struct Doubt {
 /// A container told to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Start {
-    /// How it was down when it was told.
+    /// How it is down.
     pub nap: Nap,
     /// The wake.
     pub wake: Wake,

@@ -26,7 +26,8 @@
 //!   door up, so that nobody is handed to a container that is being stopped.
 //! - A wake that fails is an answer too: for 5 s each knock gets it. A container that runs but was
 //!   not ready in time is Awake after that: it may be our probe that is wrong.
-//! - Every question has a number, and an answer to any but the last is dropped.
+//! - Every question has a number, and an answer to any but the last is dropped. So is what was told
+//!   before: a list may tell again what every container does.
 //! - A deadline never stays when it has come: a tick moves it.
 
 mod falling;
@@ -40,7 +41,7 @@ use crate::idle::message::Action::*;
 use crate::idle::message::Input::{self, *};
 use crate::idle::message::{Action, News};
 use crate::idle::past::Past;
-use crate::idle::state::{Door, Failure, Given, Phase, Probe, State, Ticket, Up, Wake};
+use crate::idle::state::{Door, Failure, Given, Phase, Probe, Start, State, Ticket, Up, Wake};
 use crate::plan;
 
 use Life::{Down, Runs};
@@ -57,6 +58,8 @@ pub struct Machine {
     state: State,
     terms: Terms,
     past: Past,
+    /// What it does, by the last event or status.
+    told: Life,
     /// Something awake needs it.
     needed: bool,
     /// Events are missing, so that stillness means nothing.
@@ -76,7 +79,7 @@ impl Machine {
         let out = Vec::from_iter((state.door() == Door::Up).then_some(Action::DoorUp));
         let past = Past::default();
         let (needed, lost, kept_until, last) = (false, false, None, 0);
-        (Machine { state, terms, past, needed, lost, kept_until, last }, out)
+        (Machine { state, terms, past, told: life, needed, lost, kept_until, last }, out)
     }
 
     /// What it does now.
@@ -119,8 +122,7 @@ impl Machine {
 
     /// One input, and what to do about it.
     pub fn step(&mut self, input: Input, now: Instant) -> Vec<Action> {
-        let stale = input.ticket().is_some_and(|ticket| !self.state.awaits(ticket));
-        if stale || self.state.phase() == Phase::Gone {
+        if self.state.phase() == Phase::Gone || self.is_old(&input) {
             return Vec::new();
         }
         self.note(&input);
@@ -134,6 +136,12 @@ impl Machine {
         out
     }
 
+    /// An answer to a question that is not asked any more, or what was told already.
+    fn is_old(&self, input: &Input) -> bool {
+        let stale = input.ticket().is_some_and(|ticket| !self.state.awaits(ticket));
+        stale || matches!(input, Saw(life) if *life == self.told)
+    }
+
     /// Takes down what holds in every state.
     fn note(&mut self, input: &Input) {
         match input {
@@ -144,9 +152,9 @@ impl Machine {
             Keep(until) => self.kept_until = Some(*until),
             SleepOrder => self.kept_until = None,
             Reload(terms) => self.terms = *terms,
-            Tick | Knock | WakeOrder | Activity(_) | Quiet(_) | Saw(_) | Healthy | Gone
-            | Released | Accepted(_) | Refused(..) | Status(..) | Ready(_) | NotReady(_) | Turn
-            | Denied(_) => {}
+            Saw(life) | Status(_, life) => self.told = *life,
+            Tick | Knock | WakeOrder | Activity(_) | Quiet(_) | Healthy | Gone | Released
+            | Accepted(_) | Refused(..) | Ready(_) | NotReady(_) | Turn | Denied(_) => {}
         }
     }
 
@@ -187,6 +195,7 @@ impl Step<'_> {
             (S::Waiting { nap, wake }, Tick) => self.waited(nap, wake),
 
             (S::Starting(s), Saw(Runs) | Status(_, Runs)) => self.risen(s.nap, s.wake),
+            (S::Starting(s), Saw(Down(nap))) => S::Starting(Start { nap, ..s }),
             (S::Starting(s), Status(_, Down(nap))) => self.still_down(s, nap),
             (S::Starting(s), Accepted(_)) => self.start_accepted(s),
             (S::Starting(s), Refused(_, why)) => self.start_refused(s, &why),
@@ -201,13 +210,13 @@ impl Step<'_> {
 
             (S::Awake(up), Knock | WakeOrder) => self.admit(up),
             (S::Awake(up), Activity(at)) => S::Awake(up.active(at.min(now))),
-            (S::Awake(up), Saw(Runs) | EngineBack) => S::Awake(up.active(now)),
+            (S::Awake(up), EngineBack) => S::Awake(up.active(now)),
             (S::Awake(up), SleepOrder) => self.told_to_sleep(up),
             (S::Awake(up), Tick) => self.idled(up),
             (S::Awake(_) | S::Hesitating(_), Saw(Down(nap))) => S::Asleep { nap },
 
             (S::Hesitating(d), Activity(at)) if at > d.up.quiet_since => self.stirred(d, at),
-            (S::Hesitating(d), Knock | WakeOrder | Saw(Runs) | EngineBack) => self.stirred(d, now),
+            (S::Hesitating(d), Knock | WakeOrder | EngineBack) => self.stirred(d, now),
             (S::Hesitating(d), Keep(until)) if until > now => S::Awake(d.up),
             (S::Hesitating(d), Needed | EngineLost | Reload(_)) => S::Awake(d.up),
             (S::Hesitating(d), Quiet(_) | SleepOrder) => self.doze(d.up),
@@ -215,7 +224,6 @@ impl Step<'_> {
 
             (S::Stopping(s), Knock | WakeOrder | Needed) => S::Stopping(s.knocked(new)),
             (S::Stopping(s), Saw(Down(nap)) | Status(_, Down(nap))) => self.is_down(s, nap),
-            (S::Stopping(s), Saw(Runs)) => self.back(s),
             (S::Stopping(s), Status(_, Runs)) => self.still_up(s),
             (S::Stopping(s), Accepted(_)) => self.stop_accepted(s),
             (S::Stopping(s), Refused(_, why)) => self.stop_refused(s, &why),

@@ -94,18 +94,17 @@ impl Step<'_> {
     }
 
     pub(super) fn is_down(&mut self, stop: Stop, nap: Nap) -> State {
-        match (stop.given.order, stop.knocked) {
+        let will_end = stop.given.order != Order::Pause && !stop.given.is_refused();
+        match stop.knocked {
             // Frozen by other hands. It is to end all the same, and may do so at any moment.
-            (Order::Stop | Order::Signal | Order::Kill, _) if nap == Nap::Paused => {
-                S::Stopping(stop)
-            }
-            (_, Some(wake)) => S::Waiting { nap, wake: wake.afresh(self.now) },
-            (_, None) => S::Asleep { nap },
+            _ if nap == Nap::Paused && will_end => S::Stopping(stop),
+            Some(wake) => S::Waiting { nap, wake: wake.afresh(self.now) },
+            None => S::Asleep { nap },
         }
     }
 
-    /// It went down and was started again by other hands before we saw the one or the other.
-    pub(super) fn back(&mut self, stop: Stop) -> State {
+    /// It went down, and was started or unpaused by other hands before we saw either.
+    fn back(&mut self, stop: Stop) -> State {
         let other = || Wake::new(Cause::OtherHands, self.now);
         let wake = stop.knocked.map_or_else(other, |wake| wake.afresh(self.now));
         match stop.given.order {
@@ -123,15 +122,17 @@ impl Step<'_> {
         }
     }
 
-    /// The engine will not put it to sleep. After the time to be idle it is asked again.
+    /// The engine will not put it to sleep. After the time to be idle it is asked again; but what
+    /// should be dead by now is not trusted again.
     fn stays_up(&mut self, stop: Stop) -> State {
-        if let Answer::No(why) = &stop.given.answer {
-            self.problem(format!("it was not put to sleep: {why}"));
-        }
-        match stop.given.order {
-            // The signal before may have done it harm.
-            Order::Kill => self.back(stop),
-            _ => S::Awake(stop.up.active(self.now)),
+        match (&stop.given.answer, self.machine.told) {
+            (Answer::Awaited | Answer::Yes, _) => S::Stopping(stop),
+            (Answer::No(_), Life::Down(nap)) => self.is_down(stop, nap),
+            (Answer::No(_), Life::Runs) if stop.given.order == Order::Kill => S::Stopping(stop),
+            (Answer::No(why), Life::Runs) => {
+                self.problem(format!("it was not put to sleep: {why}"));
+                S::Awake(stop.up.active(self.now))
+            }
         }
     }
 

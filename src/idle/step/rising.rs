@@ -131,7 +131,7 @@ impl Step<'_> {
     /// The status says that it does not run.
     pub(super) fn still_down(&mut self, start: Start, nap: Nap) -> State {
         match (&start.given.answer, start.given.order, nap) {
-            (Answer::Awaited, _, _) => S::Starting(start),
+            (Answer::Awaited, _, _) => S::Starting(Start { nap, ..start }),
             (Answer::Yes, Order::Start, Nap::Stopped) => {
                 self.failed(Down(nap), "it ended as soon as it was started".into())
             }
