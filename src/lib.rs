@@ -11,6 +11,7 @@ pub mod error;
 pub mod follow;
 pub mod host;
 pub mod http;
+pub mod idle;
 pub mod image;
 pub mod label;
 pub mod memory;

@@ -25,6 +25,7 @@ mod head;
 mod home;
 mod host;
 mod house;
+mod idle_world;
 mod labels;
 mod misconfig;
 mod net;
