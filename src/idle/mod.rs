@@ -1,8 +1,12 @@
 //! When watched containers sleep and when they wake. Pure: no sockets, no clock, no engine.
 
+pub mod activity;
 pub mod backend;
 pub mod docker;
+pub mod group;
+pub mod knock;
 pub mod message;
 pub mod past;
+pub mod proc;
 pub mod state;
 pub mod step;
