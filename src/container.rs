@@ -94,6 +94,9 @@ pub struct Container {
     pub is_explicit: bool,
     /// It has the host's network.
     pub is_host_network_mode: bool,
+    /// The engine's `HostConfig.NetworkMode`, for whose network it shares; not printed.
+    #[serde(skip)]
+    pub network_mode: String,
     /// All its labels, untouched.
     pub labels: BTreeMap<String, String>,
     /// By destination.
@@ -216,6 +219,7 @@ pub fn parse(mut summary: Summary, origin: &Origin) -> Container {
         is_excluded,
         is_explicit: label::is_explicit(&labels),
         is_host_network_mode: place.is_host,
+        network_mode: summary.host_config.map(|config| config.network_mode).unwrap_or_default(),
         labels,
         mounts,
         network: place.network,

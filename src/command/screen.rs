@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use crate::container::Container;
-use crate::docker::watch::Change;
+use crate::docker::change::Change;
 use crate::net::outlet::Outlet;
 
 use super::output;

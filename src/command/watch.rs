@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::config::{self, Config, Env};
 use crate::container::Container;
+use crate::docker::change::Change;
 use crate::docker::time;
-use crate::docker::watch::Change;
 use crate::follow::{Follow, News, Tag, Terms, Which};
 use crate::memory;
 use crate::net::outlet::Outlet;
@@ -104,7 +104,7 @@ impl Session<'_> {
             for event in events.drain(..) {
                 match event {
                     Event::Signal(_) | Event::HungUp => return Ok(Outcome::Done),
-                    Event::Writable => {}
+                    Event::Writable | Event::Visit(_) => {}
                     event => follow.heed(event, reactor, &mut news),
                 }
             }

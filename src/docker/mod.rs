@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod call;
+pub mod change;
 pub mod documents;
 pub mod events;
 pub mod image;

@@ -16,6 +16,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use super::change::Change;
 use super::events::Event;
 use super::look::{Heard, Looks};
 
@@ -82,40 +83,6 @@ pub enum Do<C> {
     Say(Change<C>),
 }
 
-/// What changed, as `ps --watch` prints it.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Change<C> {
-    /// Was there when we first looked.
-    Present(C),
-    /// Differs from what was known; `at` (Unix, ns) is the engine's, if an event told.
-    Changed {
-        /// The engine's word for it, or the nearest.
-        event: &'static str,
-        /// When, by the engine's clock.
-        at: Option<u64>,
-        /// As it is now; for `removed`, as it was last.
-        container: C,
-    },
-    /// The engine can't be reached: told once.
-    Lost(String),
-    /// It can again.
-    Back,
-}
-
-impl<C> Change<C> {
-    /// The same about something else.
-    pub fn map<D>(self, to: impl FnOnce(C) -> D) -> Change<D> {
-        match self {
-            Change::Present(one) => Change::Present(to(one)),
-            Change::Changed { event, at, container } => {
-                Change::Changed { event, at, container: to(container) }
-            }
-            Change::Lost(why) => Change::Lost(why),
-            Change::Back => Change::Back,
-        }
-    }
-}
-
 #[derive(Clone, Debug, PartialEq)]
 enum Phase {
     Away {
@@ -172,6 +139,18 @@ impl<C: Known> Watch<C> {
     /// What is known of the engine's containers, by id.
     pub fn known(&self) -> impl Iterator<Item = &C> {
         self.known.values()
+    }
+
+    /// What is known of one container.
+    pub fn find(&self, id: &str) -> Option<&C> {
+        self.known.get(id)
+    }
+
+    /// Asks for all again as soon as may be: what is known is to be read anew.
+    pub fn relist(&mut self) {
+        if self.is_following() {
+            self.phase = Phase::Following { relist_at: None };
+        }
     }
 
     /// Whether the picture is complete and followed.

@@ -6,6 +6,8 @@ mod cipher;
 pub mod clients;
 pub mod command;
 pub mod connect;
+pub mod guests;
+pub mod kept;
 pub mod link;
 pub mod outlet;
 pub mod reactor;

@@ -1,6 +1,8 @@
 //! Every socket of the loop: one poll, and the only reading of the clock. Runs HTTP exchanges side
 //! by side, fairly; knows no engine, and decides nothing.
 
+mod attend;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
@@ -14,6 +16,7 @@ use mio::{Events, Interest, Poll, Token};
 use crate::error::Why;
 use crate::http::{Method, Patience};
 use crate::net::clients::{Clients, Lease};
+use crate::net::guests::Guests;
 use crate::net::running::{Ask, Event, Running};
 use crate::net::signal::Signal;
 use crate::net::stream::{CONNECT_LIMIT, Stream};
@@ -38,6 +41,9 @@ const INDEX_MASK: usize = (1 << INDEX_BITS) - 1;
 /// Tokens above any exchange's index: a descriptor that is only minded, and signals.
 const MINDED: usize = INDEX_MASK;
 const SIGNALS: usize = INDEX_MASK - 65;
+/// And a socket of ours, and who came to it: the number is the generation.
+const LISTENER: usize = SIGNALS - 1;
+const GUEST: usize = SIGNALS - 2;
 
 /// The owner of all sockets. `T` tells exchanges apart.
 pub struct Reactor<T> {
@@ -53,6 +59,7 @@ pub struct Reactor<T> {
     buffer: Vec<u8>,
     signals: BTreeMap<usize, Signal>,
     minded: Option<OwnedFd>,
+    guests: Option<Guests>,
 }
 
 /// What is kept for an endpoint.
@@ -81,6 +88,7 @@ impl<T: Clone> Reactor<T> {
             buffer: vec![0; BUFFER_BYTES],
             signals: BTreeMap::new(),
             minded: None,
+            guests: None,
         })
     }
 
@@ -165,7 +173,7 @@ impl<T: Clone> Reactor<T> {
         let exchange = talk::exchange(&way, &ask.request, &ask.prefix)?;
         // What gives an order has a connection of its own: engines hold it until it is carried out.
         // And what is no GET could not be asked again where the connection has gone stale.
-        while ask.request.method == Method::Get
+        while (ask.request.method, ask.mode != Mode::Reach) == (Method::Get, true)
             && let Some(mut stream) = pool.parked.pop()
         {
             if stream.is_at_rest() {
@@ -213,6 +221,9 @@ impl<T: Clone> Reactor<T> {
         for token in tokens {
             due.extend(self.heed(token, out));
         }
+        if let Some(guests) = &mut self.guests {
+            out.extend(guests.pass(self.now).into_iter().map(Event::Visit));
+        }
         // Each has one budget a turn, however often it is told of.
         for index in due {
             self.drive(index, out);
@@ -229,7 +240,9 @@ impl<T: Clone> Reactor<T> {
         }
         let running = self.slots.iter().filter_map(|slot| slot.running.as_ref());
         let nearest = running.filter_map(Running::next).min();
-        let nearest = [wanted, nearest, self.clients.deadline()].into_iter().flatten().min();
+        let guests = self.guests.as_ref().and_then(Guests::deadline);
+        let nearest =
+            [wanted, nearest, guests, self.clients.deadline()].into_iter().flatten().min();
         nearest.map(|at| at.saturating_duration_since(self.now))
     }
 
@@ -243,13 +256,20 @@ impl<T: Clone> Reactor<T> {
         }
         let index = token & INDEX_MASK;
         let generation = token >> INDEX_BITS;
+        if matches!(index, LISTENER | GUEST) {
+            self.attend(index, generation, out);
+            return None;
+        }
         self.slots.get(index).filter(|slot| slot.generation == generation).map(|_| index)
     }
 
     fn drive(&mut self, index: usize, out: &mut Vec<Event<T>>) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let Some(mut running) = slot.running.take() else { return };
-        let drive = running.talk.drive(&running.way, &mut self.buffer, BUDGET_BYTES);
+        let drive = match running.ask.mode {
+            Mode::Reach => running.talk.reach(&running.way),
+            _ => running.talk.drive(&running.way, &mut self.buffer, BUDGET_BYTES),
+        };
         if running.ask.mode == Mode::Stream {
             running.hand_on(out);
         }
@@ -327,7 +347,7 @@ impl<T: Clone> Reactor<T> {
             self.slots.push(Slot { generation: 0, running: None });
             self.slots.len() - 1
         });
-        let Some(slot) = self.slots.get_mut(index).filter(|_| index < SIGNALS) else {
+        let Some(slot) = self.slots.get_mut(index).filter(|_| index < GUEST) else {
             let why = Why::Broken("too many exchanges at once".into());
             self.early.push(Event::Over(running.tag, Err(why)));
             return;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::error::Why;
 use crate::http::{Patience, Reply, Request};
 use crate::net::clients::Lease;
+use crate::net::guests::Visit;
 use crate::net::talk::{Mode, Talk, Way};
 use crate::net::wait::Deadline;
 
@@ -27,6 +28,8 @@ pub enum Event<T> {
     Writable,
     /// Nobody reads the minded descriptor any more.
     HungUp,
+    /// Somebody came to the socket that is ours.
+    Visit(Visit),
 }
 
 /// What to ask, below which path prefix, and how its reply is handed on.
@@ -104,7 +107,7 @@ impl<T: Clone> Running<T> {
     /// What is told when the reply is complete.
     pub fn over(mut self) -> Event<T> {
         let reply = match self.ask.mode {
-            Mode::Stream => Reply::default(),
+            Mode::Stream | Mode::Reach => Reply::default(),
             Mode::Whole => {
                 let mut reply = self.talk.take_head().unwrap_or_default();
                 reply.body = self.talk.take_body();

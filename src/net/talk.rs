@@ -48,6 +48,8 @@ pub enum Mode {
     Whole,
     /// Head and body as they come.
     Stream,
+    /// Not at all: nothing is sent, and the exchange is over when it is connected.
+    Reach,
 }
 
 /// One request on one connection.
@@ -191,6 +193,15 @@ impl Talk {
             },
             Err(Ended::Io(error)) => self.broken(way, error.as_ref()),
             Err(Ended::Why(why)) => Drive::Failed(why),
+        }
+    }
+
+    /// Connects and no more.
+    pub fn reach(&mut self, way: &Way) -> Drive {
+        match self.arrive(way) {
+            Ok(None) => Drive::Complete(None),
+            Ok(Some(drive)) => drive,
+            Err(why) => Drive::Failed(why),
         }
     }
 

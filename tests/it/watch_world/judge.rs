@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use drowse::docker::watch::{Change, Do, Input, Watch};
+use drowse::docker::change::Change;
+use drowse::docker::watch::{Do, Input, Watch};
 
 use super::SEC;
 use super::engine::{Engine, One};

@@ -3,8 +3,9 @@
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
+use drowse::docker::change::Change;
 use drowse::docker::events::Action;
-use drowse::docker::watch::{Change, Do, Input, Watch};
+use drowse::docker::watch::{Do, Input, Watch};
 
 use super::engine::{One, event};
 
