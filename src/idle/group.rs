@@ -102,8 +102,8 @@ enum Kind {
 }
 
 impl Graph {
-    /// The graph of all known containers, each with a key of its own; of several with one, the first
-    /// counts.
+    /// The graph of all known containers, each with a key of its own; of several with one, the
+    /// first counts.
     ///
     /// What is wrong with a container's `depends_on` is told in [`Graph::problems`], and it then
     /// counts for nothing: the container wakes alone, but for the one whose network it has.

@@ -292,7 +292,8 @@ impl World {
         let first = |key: Key| line.iter().position(|target| self.wants(*target, key));
         for (key, body) in &self.bodies {
             let down = body.standing == Standing::Down;
-            let met = || self.graph.needs(*key).all(|(n, c)| self.is_met(n, c));
+            // A job that ended before anybody asked runs again: what only needs it started waits.
+            let met = || self.graph.needs(*key).all(|(n, c)| self.standing(n).meets(c));
             let Some(place) = first(*key) else { continue };
             if begun.contains(key) || !down || !met() {
                 continue;

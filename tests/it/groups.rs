@@ -6,8 +6,8 @@ use std::time::Duration;
 use drowse::idle::group::{Graph, Key, Member, Outcome, Standing, WakeQueue};
 use drowse::plan::{Condition, dependencies};
 
-/// Containers that wake in 10 s, numbered as they come. All are of project `p` on engine `a`, if not
-/// told otherwise; a container's service has its name and `-s`.
+/// Containers that wake in 10 s, numbered as they come. All are of project `p` on engine `a`, if
+/// not told otherwise; a container's service has its name and `-s`.
 struct Stack {
     members: Vec<Member<'static>>,
 }

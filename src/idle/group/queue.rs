@@ -16,8 +16,8 @@ pub enum Outcome {
     Failed,
 }
 
-/// The line of those who are to wake, over all engines. Whoever is first in line is woken first, what
-/// it needs before it; who comes later takes the room that this leaves.
+/// The line of those who are to wake, over all engines. Whoever is first in line is woken first,
+/// what it needs before it; who comes later takes the room that this leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WakeQueue {
     limit: usize,
@@ -156,8 +156,8 @@ impl WakeQueue {
     }
 }
 
-/// All who must come up for those in line to wake: for each the nearest first. Who is up has what it
-/// needed; what had to end before another began is left out when it has.
+/// All who must come up for those in line to wake: for each the nearest first. Who is up has what
+/// it needed; what had to end before another began is left out when it has.
 fn walk(graph: &Graph, line: &[Key], standing: &impl Fn(Key) -> Standing) -> Vec<usize> {
     let mut seen = vec![false; graph.nodes.len()];
     let mut found: Vec<usize> = Vec::new();
