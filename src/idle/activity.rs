@@ -44,8 +44,8 @@ pub enum Activity {
     Yes(Sign),
     /// It was idle.
     No,
-    /// Nobody knows: the first poll, a poll that failed, a counter that began anew. No activity, but
-    /// no idleness either: time that passed so does not count towards its sleep.
+    /// Nobody knows: the first poll, a poll that failed, a counter that began anew. No activity,
+    /// but no idleness either: time that passed so does not count towards its sleep.
     Unknown,
 }
 

@@ -54,8 +54,8 @@ pub struct Status {
 /// What a plan comes to on one backend: all that a machine needs to know of both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
-    /// How long without activity until it sleeps; more than nothing.
-    pub idle_timeout: Duration,
+    /// How long without activity until it sleeps; more than nothing. `None`: never by itself.
+    pub idle_timeout: Option<Duration>,
     /// How long after the order it may take to be ready; more than nothing.
     pub wake_timeout: Duration,
     /// How long it may wait for its turn to wake: for what it depends on, and for those before it.
@@ -66,6 +66,18 @@ pub struct Terms {
     pub sleep: Order,
     /// How long after that it is killed; a pause never comes to that.
     pub kill_after: Duration,
+    /// What its end means.
+    pub kind: Kind,
+}
+
+/// What a container is there for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// To run on: if it ends before it is ready, its wake has failed.
+    #[default]
+    Service,
+    /// To end by itself: as soon as it runs it is awake, and when it ended it sleeps.
+    Job,
 }
 
 /// What carries orders out.

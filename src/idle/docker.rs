@@ -8,7 +8,7 @@ use crate::docker::version::Negotiated;
 use crate::docker::{call, system};
 use crate::error::Why;
 use crate::http::Call;
-use crate::idle::backend::{Backend, Life, Nap, Order, Status, Terms};
+use crate::idle::backend::{Backend, Kind, Life, Nap, Order, Status, Terms};
 use crate::plan::{Plan, StopMethod};
 
 /// What an engine that kills by itself gets beyond the grace period before we do.
@@ -50,12 +50,13 @@ impl Backend for Docker {
         let sleep = self.sleep(plan);
         let margin = if sleep == Order::Stop { STOP_MARGIN } else { Duration::ZERO };
         Ok(Terms {
-            idle_timeout: plan.idle_timeout,
+            idle_timeout: (!plan.idle_timeout.is_zero()).then_some(plan.idle_timeout),
             wake_timeout: plan.wake_timeout,
             turn_timeout: plan.wake_timeout,
             ready: plan.ready,
             sleep,
             kill_after: plan.stop_timeout.saturating_add(margin),
+            kind: Kind::Service,
         })
     }
 

@@ -1,10 +1,8 @@
-//! Who needs whom: the order in which containers wake, and which may sleep. Pure: told how each
-//! container stands, it gives no orders.
+//! Who needs whom, and how long that may take. Pure: knows no states, gives no orders.
 
 mod component;
 mod lookup;
 mod member;
-mod queue;
 
 use std::time::Duration;
 
@@ -13,7 +11,6 @@ use component::components;
 use lookup::Names;
 
 pub use member::{Key, Member};
-pub use queue::{Outcome, WakeQueue};
 
 /// How many names a problem lists.
 const LISTED: usize = 5;
@@ -38,15 +35,6 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// Whether what it needs must not sleep.
-    pub fn is_up(self) -> bool {
-        match self {
-            Standing::Down | Standing::Done => false,
-            Standing::Waking | Standing::Started | Standing::Awake => true,
-            Standing::Healthy | Standing::Leaving => true,
-        }
-    }
-
     /// Whether its wake is over.
     pub fn is_ready(self) -> bool {
         matches!(self, Standing::Awake | Standing::Healthy)
@@ -102,8 +90,8 @@ enum Kind {
 }
 
 impl Graph {
-    /// The graph of all known containers, each with a key of its own; of several with one, the first
-    /// counts.
+    /// The graph of all known containers, each with a key of its own; of several with one, the
+    /// first counts.
     ///
     /// What is wrong with a container's `depends_on` is told in [`Graph::problems`], and it then
     /// counts for nothing: the container wakes alone, but for the one whose network it has.
@@ -161,28 +149,6 @@ impl Graph {
         }
         found.sort_by_key(|at| self.nodes[*at].rank);
         found.into_iter().map(|at| self.keys[at]).collect()
-    }
-
-    /// Whether nothing that is up needs it. One that had to end before its dependant began is not
-    /// needed any more.
-    pub fn may_sleep(&self, key: Key, standing: impl Fn(Key) -> Standing) -> bool {
-        let needed_by = |need: &Need| {
-            need.condition != Condition::ServiceCompletedSuccessfully
-                && standing(self.keys[need.of]).is_up()
-        };
-        !self.node(key).is_some_and(|node| node.dependants.iter().any(needed_by))
-    }
-
-    /// What may sleep, and does not, now that this one does: of what it needs itself. When one of
-    /// those sleeps, ask again for it.
-    pub fn freed(&self, key: Key, standing: impl Fn(Key) -> Standing) -> Vec<Key> {
-        let needs = self.needs(key).map(|(key, _)| key);
-        let is_freed = |key: &Key| {
-            let standing_now = standing(*key);
-            let may_sleep = || self.may_sleep(*key, &standing);
-            standing_now.is_up() && standing_now != Standing::Leaving && may_sleep()
-        };
-        needs.filter(is_freed).collect()
     }
 
     /// All that have the same network as this one, itself too: what is activity or a knock for one

@@ -41,8 +41,8 @@ impl Waiting {
     }
 }
 
-/// The bytes through all interfaces but `lo`, from `/proc/<pid>/net/dev`. `None`: there is no other,
-/// so it has no network, or the namespace is gone.
+/// The bytes through all interfaces but `lo`, from `/proc/<pid>/net/dev`. `None`: there is no
+/// other, so it has no network, or the namespace is gone.
 pub fn traffic(dev: &[u8]) -> Option<Traffic> {
     let mut sum = None;
     for line in lines(dev) {

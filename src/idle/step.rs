@@ -92,6 +92,21 @@ impl Machine {
         &self.past
     }
 
+    /// What it goes by.
+    pub fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    /// Whether something awake needs it, as it was told.
+    pub fn is_needed(&self) -> bool {
+        self.needed
+    }
+
+    /// Something awake needs it, and did so before we knew of either: it stays as it is.
+    pub fn found_needed(&mut self) {
+        self.needed = true;
+    }
+
     /// Until when it was told to stay awake.
     pub fn kept_until(&self) -> Option<Instant> {
         self.kept_until
@@ -159,7 +174,7 @@ impl Machine {
     }
 
     fn sleep_at(&self, up: &Up) -> Option<Instant> {
-        let idle = up.quiet_since + self.terms.idle_timeout;
+        let idle = up.quiet_since + self.terms.idle_timeout?;
         let free = !self.needed && !self.lost;
         free.then(|| self.kept_until.map_or(idle, |kept| kept.max(idle)))
     }

@@ -1,13 +1,14 @@
-//! Who needs whom, who may sleep and whose turn it is, a rule a test.
+//! Who needs whom, a rule a test.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use drowse::idle::group::{Graph, Key, Member, Outcome, Standing, WakeQueue};
+use drowse::idle::group::{Graph, Key, Member};
 use drowse::plan::{Condition, dependencies};
 
-/// Containers that wake in 10 s, numbered as they come. All are of project `p` on engine `a`, if not
-/// told otherwise; a container's service has its name and `-s`.
+use crate::dice::Dice;
+
+/// Containers that wake in 10 s, numbered as they come. All are of project `p` on engine `a`, if
+/// not told otherwise; a container's service has its name and `-s`.
 struct Stack {
     members: Vec<Member<'static>>,
 }
@@ -65,15 +66,7 @@ impl Stack {
     fn problems(&self, name: &str) -> Vec<String> {
         self.graph().problems(self.key(name)).to_vec()
     }
-
-    /// All down, but those of lines `name standing`.
-    fn standing(&self, up: &[(&str, Standing)]) -> impl Fn(Key) -> Standing {
-        let up: BTreeMap<Key, Standing> = up.iter().map(|(n, s)| (self.key(n), *s)).collect();
-        move |key| up.get(&key).copied().unwrap_or(Standing::Down)
-    }
 }
-
-use Standing::{Awake, Done, Healthy, Leaving, Started, Waking};
 
 #[test]
 fn the_same_project_comes_first_then_names_then_aliases_then_other_engines() {
@@ -211,141 +204,44 @@ fn the_budget_is_the_sum_along_the_longest_chain() {
 }
 
 #[test]
-fn independent_ones_wake_side_by_side_and_conditions_hold() {
-    let stack = Stack::new(SHOP);
-    let (graph, mut queue) = (stack.graph(), WakeQueue::new(5));
-    queue.ask(stack.key("app"));
-    let mut turns = |up: &[(&str, Standing)]| {
-        let mut names = stack.names(queue.next(&graph, stack.standing(up)));
-        names.sort_unstable();
-        names
-    };
-    assert_eq!(turns(&[]), ["cache", "db"]);
-    assert_eq!(turns(&[("cache", Waking), ("db", Waking)]), [""; 0]);
-    assert_eq!(turns(&[("cache", Started), ("db", Started)]), ["migrate"]);
-    assert_eq!(turns(&[("cache", Awake), ("db", Healthy), ("migrate", Started)]), [""; 0]);
-    assert_eq!(turns(&[("cache", Awake), ("db", Awake), ("migrate", Done)]), [""; 0]);
-    assert_eq!(turns(&[("cache", Awake), ("db", Healthy), ("migrate", Done)]), ["api"]);
-    let up = [("cache", Awake), ("db", Healthy), ("migrate", Done), ("api", Started)];
-    assert_eq!(turns(&up), ["app"]);
-}
-
-#[test]
-fn a_job_that_is_done_is_not_run_again_nor_what_only_it_needs() {
-    let stack = Stack::new("app: job:service_completed_successfully\n job: db\n db:");
-    let mut queue = WakeQueue::new(4);
-    queue.ask(stack.key("app"));
-    let turns = queue.next(&stack.graph(), stack.standing(&[("job", Done)]));
-    assert_eq!(stack.names(turns), ["app"]);
-}
-
-#[test]
-fn what_ends_with_0_at_once_was_started() {
-    let stack = Stack::new("app: job\n job:");
-    let (graph, mut queue) = (stack.graph(), WakeQueue::new(1));
-    let (app, job) = (stack.key("app"), stack.key("job"));
-    queue.ask(app);
-    let done = || stack.standing(&[("job", Done)]);
-    assert_eq!(queue.next(&graph, done()), [job]);
-    assert_eq!(queue.ended(job, Outcome::Done, &graph, done()), []);
-    assert_eq!(queue.next(&graph, done()), [app]);
-    let up = || stack.standing(&[("job", Done), ("app", Awake)]);
-    assert_eq!(queue.ended(app, Outcome::Ready, &graph, up()), []);
-    assert_eq!(queue.next(&graph, up()), []);
-    queue.ask(app);
-    assert_eq!(queue.next(&graph, done()), [job], "at the next wake it runs again");
-}
-
-#[test]
-fn what_is_leaving_wakes_when_it_is_down() {
-    let stack = Stack::new("app: db\n db:");
-    let (graph, mut queue) = (stack.graph(), WakeQueue::new(4));
-    queue.ask(stack.key("app"));
-    let up = [("app", Leaving), ("db", Awake)];
-    assert_eq!(queue.next(&graph, stack.standing(&up)), []);
-    assert_eq!(queue.next(&graph, stack.standing(&up[1..])), [stack.key("app")]);
-    let mut queue = WakeQueue::new(4);
-    queue.ask(stack.key("app"));
-    assert_eq!(queue.next(&graph, stack.standing(&[("db", Leaving)])), []);
-    assert_eq!(queue.next(&graph, stack.standing(&[])), [stack.key("db")]);
-}
-
-#[test]
-fn the_first_in_line_comes_first_and_the_next_takes_the_room_it_leaves() {
-    let stack = Stack::new("a: a1\n a1:\n b:\n c:");
-    let (graph, mut queue) = (stack.graph(), WakeQueue::new(2));
-    for name in ["a", "b", "c", "a"] {
-        queue.ask(stack.key(name));
+fn whatever_needs_whatever_the_graph_has_no_cycle() {
+    for seed in 0..2_000 {
+        let mut dice = Dice::new(seed);
+        let names: Vec<String> = (0..2 + dice.roll(9)).map(|at| format!("c{at}")).collect();
+        let line = |name: &String, dice: &mut Dice| {
+            let needs: Vec<&str> = (0..dice.roll(4)).map(|_| dice.pick(&names).as_str()).collect();
+            format!("{name}: {}\n", needs.join(", "))
+        };
+        let lines: String = names.iter().map(|name| line(name, &mut dice)).collect();
+        let mut stack = Stack::new(&lines);
+        for member in &mut stack.members {
+            member.wake_timeout = Duration::from_secs(1 + u64::from(member.key.0));
+            if dice.chance(10) {
+                let whose = format!("container:{}", dice.pick(&names));
+                member.network_mode = Box::leak(whose.into());
+            }
+        }
+        check_graph(&stack, seed);
     }
-    assert_eq!(stack.names(queue.line()), ["a", "b", "c"]);
-    assert_eq!(stack.names(queue.next(&graph, stack.standing(&[]))), ["a1", "b"]);
-    assert_eq!(queue.next(&graph, stack.standing(&[])), []);
-    let up = [("a1", Awake), ("b", Started)];
-    queue.ended(stack.key("a1"), Outcome::Ready, &graph, stack.standing(&up));
-    assert_eq!(stack.names(queue.next(&graph, stack.standing(&up))), ["a"]);
-    queue.withdraw(stack.key("b"));
-    assert_eq!(stack.names(queue.next(&graph, stack.standing(&up))), ["c"]);
-    assert_eq!(stack.names(queue.begun()), ["a", "c"]);
 }
 
-#[test]
-fn a_failed_wake_fails_those_who_wait_for_it() {
-    let stack = Stack::new("a: b\n b: c\n c:\n d: c\n e:");
-    let (graph, mut queue) = (stack.graph(), WakeQueue::new(1));
-    for name in ["e", "d", "a"] {
-        queue.ask(stack.key(name));
+fn check_graph(stack: &Stack, seed: u64) {
+    let graph = stack.graph();
+    for member in &stack.members {
+        let key = member.key;
+        let order = graph.order(key);
+        let at = |of: Key| order.iter().position(|key| *key == of);
+        assert_eq!(order.last(), Some(&key), "seed {seed}: it comes last");
+        let mut longest = Duration::ZERO;
+        for (need, _) in graph.needs(key) {
+            assert!(at(need) < at(key), "seed {seed}: {order:?}");
+            assert!(graph.dependants(need).any(|(of, _)| of == key), "seed {seed}");
+            longest = longest.max(graph.budget(need));
+        }
+        assert_eq!(graph.budget(key), member.wake_timeout + longest, "seed {seed}");
+        for of in &order {
+            let before = graph.needs(*of).all(|(need, _)| at(need) < at(*of));
+            assert!(before, "seed {seed}: {order:?}");
+        }
     }
-    assert_eq!(stack.names(queue.next(&graph, stack.standing(&[]))), ["e"]);
-    let standing = || stack.standing(&[("d", Started)]);
-    let failed = queue.ended(stack.key("c"), Outcome::Failed, &graph, standing());
-    assert_eq!(stack.names(failed), ["a"], "d has begun: it may yet be ready");
-    assert_eq!(stack.names(queue.line()), ["e", "d"]);
-    let failed = queue.ended(stack.key("e"), Outcome::Failed, &graph, standing());
-    assert_eq!(stack.names(failed), ["e"]);
-}
-
-#[test]
-fn who_is_gone_leaves_the_line() {
-    let stack = Stack::new("a: b\n b:");
-    let mut queue = WakeQueue::new(1);
-    queue.ask(stack.key("a"));
-    assert_eq!(stack.names(queue.next(&stack.graph(), stack.standing(&[]))), ["b"]);
-    assert_eq!(queue.next(&Graph::default(), stack.standing(&[])), []);
-    assert_eq!(queue, WakeQueue::new(1));
-}
-
-#[test]
-fn a_dependency_sleeps_only_when_nothing_that_is_up_needs_it() {
-    let stack = Stack::new("one: db\n two: db:service_healthy\n db: disk\n disk:");
-    let may = |name, up: &[_]| stack.graph().may_sleep(stack.key(name), stack.standing(up));
-    assert!(may("one", &[("one", Awake), ("db", Awake)]));
-    for up in [Waking, Started, Awake, Healthy, Leaving] {
-        assert!(!may("db", &[("two", up), ("db", Awake)]), "{up:?}");
-    }
-    assert!(may("db", &[("db", Awake), ("disk", Awake), ("two", Done)]));
-    let up = [("db", Awake), ("disk", Awake), ("one", Awake)];
-    let freed =
-        |name, up: &[_]| stack.names(stack.graph().freed(stack.key(name), stack.standing(up)));
-    assert_eq!(freed("two", &up), [""; 0], "the other app needs it");
-    assert_eq!(freed("one", &up[..2]), ["db"]);
-    assert_eq!(freed("db", &up[1..2]), ["disk"]);
-    assert_eq!(freed("one", &[("db", Leaving)]), [""; 0]);
-    assert_eq!(freed("one", &[]), [""; 0]);
-}
-
-#[test]
-fn a_job_that_has_ended_is_not_needed_any_longer() {
-    let stack = Stack::new("app: job:service_completed_successfully\n job: db\n db:");
-    let up = [("app", Awake), ("db", Awake)];
-    assert!(stack.graph().may_sleep(stack.key("job"), stack.standing(&up)));
-    assert!(stack.graph().may_sleep(stack.key("db"), stack.standing(&up)));
-}
-
-#[test]
-fn who_is_wanted_by_somebody_in_line_is_known() {
-    let stack = Stack::new("app: db\n db:\n other:");
-    let mut queue = WakeQueue::new(1);
-    queue.ask(stack.key("app"));
-    let needs = |name| queue.needs(stack.key(name), &stack.graph(), stack.standing(&[]));
-    assert_eq!(["app", "db", "other"].map(needs), [true, true, false]);
 }

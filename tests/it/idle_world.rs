@@ -24,7 +24,7 @@ fn nothing_that_must_never_be_is_in_ten_thousand_worlds() {
     for seed in seeds.clone() {
         match play(seed, false) {
             Ok(world) => world.tally.iter().for_each(|(k, n)| *tally.entry(k).or_default() += n),
-            Err((wrong, _)) => panic!("seed {seed}: {wrong}\n{}", shown(seed)),
+            Err(bad) => panic!("seed {seed}: {}\n{}", bad.0, shown(seed)),
         }
     }
     if seeds.end - seeds.start == 1 {
@@ -39,7 +39,8 @@ fn nothing_that_must_never_be_is_in_ten_thousand_worlds() {
 /// The last lines of what happened in the world of a seed.
 fn shown(seed: u64) -> String {
     let world = match play(seed, true) {
-        Ok(world) | Err((_, world)) => world,
+        Ok(world) => world,
+        Err(bad) => bad.1,
     };
     let trace = world.trace();
     let lines: Vec<_> = trace.lines().collect();

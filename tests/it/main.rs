@@ -21,7 +21,6 @@ mod docker_streams;
 mod dockerd;
 mod exchange;
 mod golden;
-mod group_world;
 mod groups;
 mod head;
 mod home;

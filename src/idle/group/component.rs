@@ -3,7 +3,8 @@
 /// Which nodes reach each other, as sets; a node on no cycle is a set of its own. A set comes after
 /// all that it has edges to.
 ///
-/// Tarjan's way, with a path of its own instead of calls: a chain may be as long as there are nodes.
+/// Tarjan's way, with a path of its own instead of calls: a chain may be as long as there
+/// are nodes.
 pub fn components(edges: &[Vec<usize>]) -> Vec<Vec<usize>> {
     let mut search = Search {
         marks: vec![Mark::default(); edges.len()],

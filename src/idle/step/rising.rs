@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::duration;
 use crate::error::Why;
-use crate::idle::backend::{Life, Nap, Order};
+use crate::idle::backend::{Kind, Life, Nap, Order};
 use crate::idle::message::Action;
 use crate::idle::state::{Answer, Cause, Failure, Given, Probe, Start, State, Up, Wake};
 use crate::plan::Ready;
@@ -60,7 +60,11 @@ impl Step<'_> {
         S::Awake(Up::found(self.now))
     }
 
+    /// Until it is ready. A job is when it runs.
     pub(super) fn boot(&mut self, wake: Wake) -> State {
+        if self.machine.terms.kind == Kind::Job {
+            return self.ready(wake);
+        }
         let probes = self.machine.terms.ready != Some(Ready::Healthy);
         let probe = probes.then(|| self.probe(Probe::new(self.now)));
         S::Booting { wake, probe }
@@ -132,9 +136,7 @@ impl Step<'_> {
     pub(super) fn still_down(&mut self, start: Start, nap: Nap) -> State {
         match (&start.given.answer, start.given.order, nap) {
             (Answer::Awaited, _, _) => S::Starting(Start { nap, ..start }),
-            (Answer::Yes, Order::Start, Nap::Stopped) => {
-                self.failed(Down(nap), "it ended as soon as it was started".into())
-            }
+            (Answer::Yes, Order::Start, Nap::Stopped) => self.brief(),
             (Answer::Yes, _, _) => {
                 let no = Answer::No("it did not stay as it was told to be".into());
                 let given = start.given.answered(no, self.now);
@@ -145,6 +147,18 @@ impl Step<'_> {
                 let ticket = self.give(order);
                 let given = start.given.again(order, ticket, self.now);
                 S::Starting(Start { nap, given, ..start })
+            }
+        }
+    }
+
+    /// It was started, and has ended already.
+    fn brief(&mut self) -> State {
+        const WHAT: &str = "it ended as soon as it was started";
+        match self.machine.terms.kind {
+            Kind::Service => self.failed(Down(Nap::Stopped), WHAT.into()),
+            Kind::Job => {
+                self.out.push(Action::TurnAway(WHAT.into()));
+                S::Asleep { nap: Nap::Stopped }
             }
         }
     }

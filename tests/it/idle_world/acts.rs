@@ -86,7 +86,10 @@ impl World {
         if self.kept_until.is_some_and(|until| until > self.now) {
             return Err("put to sleep while it was to be kept awake".into());
         }
-        let idle = self.terms.idle_timeout.as_millis() as u64;
+        let Some(idle) = self.terms.idle_timeout else {
+            return Err("put to sleep, but it never should be".into());
+        };
+        let idle = idle.as_millis() as u64;
         let seen = self.active_at.iter().filter(|at| **at <= self.looked_at).max();
         match seen {
             Some(at) if at + idle > self.now => Err(format!("put to sleep, but active at {at}")),

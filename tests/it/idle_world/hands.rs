@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use drowse::idle::backend::{Life, Nap, Order, Terms};
+use drowse::idle::backend::{Kind, Life, Nap, Order, Terms};
 use drowse::idle::message::Input;
 use drowse::plan::Ready;
 
@@ -24,12 +24,13 @@ pub const RELIST_MS: u64 = 15_000;
 pub fn terms(dice: &mut Dice) -> Terms {
     let mut one = |of: &[u64]| Duration::from_millis(dice.one(of));
     Terms {
-        idle_timeout: one(&[5_000, 9_000, 30_000]),
+        idle_timeout: Some(one(&[0, 5_000, 5_000, 9_000, 9_000, 30_000])).filter(|t| !t.is_zero()),
         wake_timeout: one(&[3_000, 20_000]),
         turn_timeout: one(&[3_000, 30_000]),
         kill_after: one(&[2_000, 10_000]),
         ready: dice.one(&[None, None, Some(Ready::Healthy), Some(Ready::Probe)]),
         sleep: dice.one(&[Order::Pause, Order::Stop, Order::Stop, Order::Signal]),
+        kind: dice.one(&[Kind::Service, Kind::Service, Kind::Service, Kind::Job]),
     }
 }
 

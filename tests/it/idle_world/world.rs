@@ -91,11 +91,11 @@ pub struct World {
 }
 
 /// Plays the world of one seed.
-pub fn play(seed: u64, trace: bool) -> Result<World, (Wrong, World)> {
+pub fn play(seed: u64, trace: bool) -> Result<World, Box<(Wrong, World)>> {
     let mut world = World::new(seed, trace);
     match world.run() {
         Ok(()) => Ok(world),
-        Err(wrong) => Err((wrong, world)),
+        Err(wrong) => Err(Box::new((wrong, world))),
     }
 }
 
@@ -211,7 +211,8 @@ impl World {
         self.told_to_sleep = input == Input::SleepOrder;
         match input {
             Input::SleepOrder => self.kept_until = None,
-            Input::Saw(life) | Input::Status(_, life) => self.told = life,
+            Input::Saw(life) => self.told = life,
+            Input::Status(ticket, life) if self.machine.state().awaits(ticket) => self.told = life,
             _ => {}
         }
         let actions = self.machine.step(input, now);
@@ -287,6 +288,7 @@ impl World {
             () if self.left => Ok(()),
             () if self.door != door => Err(format!("the door stays {:?}", self.door)),
             () if !self.held.is_empty() => Err("somebody is still held".into()),
+            () if state.phase() == Phase::Awake && self.terms.idle_timeout.is_none() => Ok(()),
             () if state.phase() != Phase::Asleep => Err(format!("it never sleeps: {state:?}")),
             () => Ok(()),
         }
