@@ -14,8 +14,9 @@ use crate::command::filter::Filter;
 use crate::command::output::{Format, complain, print};
 use crate::command::ps::Until;
 use crate::command::{Outcome, Source, check, help, parse, ps, watch};
+use crate::config::Env;
 use crate::net::access::plain;
-use crate::{duration, host, nearest};
+use crate::{duration, host, nearest, systemd};
 
 /// How long one engine may take by default.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -40,7 +41,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    start_log(level);
+    systemd::log::start(level, &Env::of_process());
     match run(verb) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Failed) => ExitCode::FAILURE,
@@ -61,11 +62,6 @@ fn run(verb: Verb) -> io::Result<Outcome> {
         Verb::Parse(options) => parse::run(&options),
         Verb::Check(options) => check::run(&options),
     }
-}
-
-/// Logs go to stderr. That the logger is set already can only be a test's doing.
-fn start_log(level: LevelFilter) {
-    let _ = simple_logger::SimpleLogger::new().with_level(level).init();
 }
 
 fn read(mut args: Arguments) -> Result<(Verb, LevelFilter), String> {
