@@ -48,8 +48,8 @@ impl Watchdog {
     }
 }
 
-/// The listening sockets that systemd opened for us. Ask once, at the start, and before any child is
-/// started: it takes them out of the environment.
+/// The listening sockets that systemd opened for us. Ask once, at the start, and before any child
+/// is started: it takes them out of the environment.
 pub struct Inherited {
     sockets: ListenFd,
     names: Vec<String>,

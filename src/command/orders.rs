@@ -1,5 +1,5 @@
-//! `drowse wake`, `sleep` and `keep`: asked of the daemon; without one, the first two are done here.
-//! Not how either is done.
+//! `drowse wake`, `sleep` and `keep`: asked of the daemon; without one, the first two are done all
+//! the same. Not how.
 
 use std::io;
 use std::path::PathBuf;
