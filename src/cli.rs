@@ -13,9 +13,11 @@ use pico_args::Arguments;
 use crate::command::filter::Filter;
 use crate::command::output::{Format, complain, print};
 use crate::command::ps::Until;
-use crate::command::{Outcome, Source, check, help, parse, ps, watch};
+use crate::command::{Outcome, Source, check, help, orders, parse, ps, status, unit, watch};
+use crate::config::Env;
+use crate::control::request::{KEEP_LIMIT, Request, Until as Answered};
 use crate::net::access::plain;
-use crate::{duration, host, nearest};
+use crate::{duration, host, nearest, systemd};
 
 /// How long one engine may take by default.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -28,6 +30,9 @@ enum Verb {
     Ps(ps::Options),
     Parse(parse::Options),
     Check(check::Options),
+    Status(status::Options),
+    Order(orders::Options),
+    Unit(unit::Options),
 }
 
 /// Runs the verb that the arguments (without the program's name) ask for. Exit code 0: done, or
@@ -40,7 +45,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    start_log(level);
+    systemd::log::start(level, &Env::of_process());
     match run(verb) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Failed) => ExitCode::FAILURE,
@@ -60,12 +65,10 @@ fn run(verb: Verb) -> io::Result<Outcome> {
         Verb::Ps(options) => ps::run(&options),
         Verb::Parse(options) => parse::run(&options),
         Verb::Check(options) => check::run(&options),
+        Verb::Status(options) => status::run(&options),
+        Verb::Order(options) => orders::run(&options),
+        Verb::Unit(options) => unit::run(&options),
     }
-}
-
-/// Logs go to stderr. That the logger is set already can only be a test's doing.
-fn start_log(level: LevelFilter) {
-    let _ = simple_logger::SimpleLogger::new().with_level(level).init();
 }
 
 fn read(mut args: Arguments) -> Result<(Verb, LevelFilter), String> {
@@ -110,7 +113,59 @@ fn verb_of(verb: &str, args: &mut Arguments) -> Result<Verb, String> {
             timeout: timeout(args)?,
             format: format(args)?,
         })),
+        "status" => Ok(Verb::Status(status::Options {
+            config: path(args, "--config")?,
+            control: path(args, "--control")?,
+            timeout: timeout(args)?,
+            format: format(args)?,
+        })),
+        "wake" | "sleep" | "keep" => order(verb, args).map(Verb::Order),
+        "unit" => Ok(Verb::Unit(unit::Options { config: path(args, "--config")? })),
         other => Err(unknown_verb(other)),
+    }
+}
+
+/// Names come last, and after them, with `keep`, for how long.
+fn order(verb: &str, args: &mut Arguments) -> Result<orders::Options, String> {
+    let until =
+        if verb != "keep" && args.contains("--wait") { Answered::Settled } else { Answered::Begun };
+    let source = match verb {
+        "keep" => Source { config: path(args, "--config")?, host: None },
+        _ => source(args)?,
+    };
+    let control = path(args, "--control")?;
+    if control.is_some() && source.host.is_some() {
+        return Err("--host goes past the daemon, --control does not: expected one of them".into());
+    }
+    let (timeout, format) = (timeout(args)?, format(args)?);
+    let mut names = names(args, verb)?;
+    let request = match verb {
+        "wake" => Request::Wake(names, until),
+        "sleep" => Request::Sleep(names, until),
+        _ => {
+            let time = names.pop().unwrap_or_default();
+            Request::Keep(names, kept_for(&time)?)
+        }
+    };
+    if request.names().is_empty() {
+        return Err(format!("no names given (drowse {verb} --help says more)"));
+    }
+    Ok(orders::Options { request, source, control, timeout, format })
+}
+
+fn names(args: &mut Arguments, verb: &str) -> Result<Vec<String>, String> {
+    let mut names = Vec::new();
+    while let Some(name) = free(args, verb)? {
+        names.push(name.into_string().map_err(|_| "an argument is not UTF-8")?);
+    }
+    Ok(names)
+}
+
+fn kept_for(text: &str) -> Result<Duration, String> {
+    let expected = |what: String| format!("`{text}`: {what} (drowse keep NAME… DURATION)");
+    match duration::parse(text).map_err(expected)? {
+        time if time > KEEP_LIMIT => Err(format!("`{text}`: expected a year at most")),
+        time => Ok(time),
     }
 }
 
@@ -130,14 +185,17 @@ fn unknown_verb(verb: &str) -> String {
 }
 
 fn source(args: &mut Arguments) -> Result<Source, String> {
-    let config = args
-        .opt_value_from_os_str("--config", |text| Ok::<_, String>(PathBuf::from(text)))
-        .map_err(|error| format!("--config: {}", said(error)))?;
+    let config = path(args, "--config")?;
     let host = option(args, "--host", |url| match host::scheme(url) {
         Ok(_) => Ok(url.to_string()),
         Err(why) => Err(why.to_string()),
     })?;
     Ok(Source { config, host })
+}
+
+fn path(args: &mut Arguments, name: &'static str) -> Result<Option<PathBuf>, String> {
+    args.opt_value_from_os_str(name, |text| Ok::<_, String>(PathBuf::from(text)))
+        .map_err(|error| format!("{name}: {}", said(error)))
 }
 
 fn timeout(args: &mut Arguments) -> Result<Duration, String> {
@@ -178,12 +236,19 @@ fn filter(args: &mut Arguments) -> Result<Filter, String> {
 }
 
 fn file(args: &mut Arguments) -> Result<Option<PathBuf>, String> {
-    let path = args.opt_free_from_os_str(|text| Ok::<_, String>(PathBuf::from(text)));
-    let Some(path) = path.map_err(said)? else { return Ok(None) };
-    if path.as_os_str().as_encoded_bytes().starts_with(b"-") && path.as_os_str() != "-" {
-        return Err(left_over(&path.to_string_lossy(), "parse"));
+    let path = free(args, "parse")?.map(PathBuf::from);
+    Ok(path.filter(|path| path.as_os_str() != "-"))
+}
+
+/// The next argument that is no option; all that are known have been read before.
+fn free(args: &mut Arguments, verb: &str) -> Result<Option<OsString>, String> {
+    let text = args.opt_free_from_os_str(|text| Ok::<_, String>(text.to_owned())).map_err(said)?;
+    match text {
+        Some(text) if text.as_encoded_bytes().starts_with(b"-") && text != "-" => {
+            Err(left_over(&text.to_string_lossy(), verb))
+        }
+        text => Ok(text),
     }
-    Ok((path.as_os_str() != "-").then_some(path))
 }
 
 /// The value of an option; what `read` says against it is told with the option's name.

@@ -100,6 +100,11 @@ impl Engine {
         Ok(Engine { client, agreed, until })
     }
 
+    /// Gives this engine another time: what is asked from now on ends at `until`.
+    pub fn until(&mut self, until: Instant) {
+        self.until = until;
+    }
+
     /// Runs a call within this engine's time.
     pub fn run<T>(&self, call: &Call<T>) -> Result<T, Error> {
         run(&self.client, call, self.until)

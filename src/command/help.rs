@@ -1,7 +1,8 @@
 //! What `--help` says. Texts only.
 
 /// Every verb there is.
-pub const VERBS: &[&str] = &["ps", "parse", "check", "help"];
+pub const VERBS: &[&str] =
+    &["ps", "parse", "check", "status", "wake", "sleep", "keep", "unit", "help"];
 
 /// `drowse --help`
 pub const DROWSE: &str = "\
@@ -12,6 +13,11 @@ usage: drowse VERB [OPTIONS]
   ps       list the containers of every configured engine, parsed
   parse    the same parser over API JSON from a file or stdin; no engine needed
   check    validate the configuration and every label, reach every engine
+  status   what the daemon watches, and how it is
+  wake     wake containers; without a daemon, on the engines directly
+  sleep    put containers to sleep; without a daemon, on the engines directly
+  keep     let containers not sleep for some time
+  unit     print the systemd unit for the daemon
 
   drowse VERB --help says more; drowse --version says which this is.
 
@@ -25,6 +31,11 @@ pub fn on(verb: &str) -> Option<&'static str> {
         "ps" => Some(PS),
         "parse" => Some(PARSE),
         "check" => Some(CHECK),
+        "status" => Some(STATUS),
+        "wake" => Some(WAKE),
+        "sleep" => Some(SLEEP),
+        "keep" => Some(KEEP),
+        "unit" => Some(UNIT),
         "help" => Some(DROWSE),
         _ => None,
     }
@@ -93,5 +104,86 @@ code 1 if there was any.
   --host URL          this engine instead of the configured ones
   --timeout DURATION  how long one engine may take, 5s by default
   --format FORMAT     table, json (one array) or jsonl (an object a line)
+  --log LEVEL         error, warn (the default), info, debug or trace
+";
+
+const STATUS: &str = "\
+usage: drowse status [OPTIONS]
+
+What the daemon watches: state, why it is awake, when it goes to sleep, the last
+wake and how long it took, problems. Exit code 1 if no daemon answers.
+
+  --control PATH      the daemon's socket; else that of the configuration, which
+                      is /run/drowse/control.sock unless it says otherwise
+  --config FILE       else $DROWSE_CONFIG, else /etc/drowse/drowse.yml
+  --timeout DURATION  how long the daemon may take, 5s by default
+  --format FORMAT     table, json (one array) or jsonl (an object a line)
+  --log LEVEL         error, warn (the default), info, debug or trace
+";
+
+const WAKE: &str = "\
+usage: drowse wake [OPTIONS] NAME…
+
+Wakes containers. Where a daemon runs it does it, what they need first; else they
+are started or unpaused on their engines directly, and they alone. One that is
+awake is done. A NAME is a container's name, an alias or the beginning of its id
+(4 digits at least), or ENGINE/NAME where two engines share it.
+
+  --wait              until they are ready: they run, and their health checks, if
+                      they have one, pass
+  --control PATH      the daemon's socket, and nothing without that daemon; else
+                      that of the configuration
+  --config FILE       else $DROWSE_CONFIG, else /etc/drowse/drowse.yml, else the
+                      engine that `drowse ps` would ask
+  --host URL          on this engine, past the daemon
+  --timeout DURATION  how long the daemon, or one engine, may take to answer, 5s
+                      by default; not how long --wait waits: that is the
+                      container's proxy.wake_timeout
+  --format FORMAT     table, json (one array) or jsonl (an object a line)
+  --log LEVEL         error, warn (the default), info, debug or trace
+";
+
+const SLEEP: &str = "\
+usage: drowse sleep [OPTIONS] NAME…
+
+Puts containers to sleep as their labels say: stop, pause or kill; without labels
+as the configuration says. Where a daemon runs it does it; else it is done on
+their engines directly, whether or not anything needs them. One that is down is
+done. A NAME is as for `drowse wake`.
+
+  --wait              until they are down; what does not stop in its
+                      proxy.stop_timeout is killed
+  --control PATH      the daemon's socket, and nothing without that daemon; else
+                      that of the configuration
+  --config FILE       else $DROWSE_CONFIG, else /etc/drowse/drowse.yml, else the
+                      engine that `drowse ps` would ask
+  --host URL          on this engine, past the daemon
+  --timeout DURATION  how long the daemon, or one engine, may take to answer, 5s
+                      by default; not how long --wait waits
+  --format FORMAT     table, json (one array) or jsonl (an object a line)
+  --log LEVEL         error, warn (the default), info, debug or trace
+";
+
+const KEEP: &str = "\
+usage: drowse keep [OPTIONS] NAME… DURATION
+
+Lets containers not go to sleep for so long from now on, as 90m or 8h; 0 lets go
+of them. Wakes nobody. The daemon does it. A NAME is as for `drowse wake`.
+
+  --control PATH      the daemon's socket; else that of the configuration
+  --config FILE       else $DROWSE_CONFIG, else /etc/drowse/drowse.yml
+  --timeout DURATION  how long the daemon may take, 5s by default
+  --format FORMAT     table, json (one array) or jsonl (an object a line)
+  --log LEVEL         error, warn (the default), info, debug or trace
+";
+
+const UNIT: &str = "\
+usage: drowse unit [OPTIONS]
+
+Prints the systemd unit that runs `drowse daemon` with this program's path:
+
+  drowse unit > /etc/systemd/system/drowse.service
+
+  --config FILE       what the daemon is to read, else /etc/drowse/drowse.yml
   --log LEVEL         error, warn (the default), info, debug or trace
 ";

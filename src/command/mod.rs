@@ -1,15 +1,20 @@
 //! The verbs, one a file: the only code that prints. What they share is below them in the crate.
 
 pub mod check;
+pub mod control;
+pub mod direct;
 pub mod engine;
 pub mod filter;
 pub mod help;
+pub mod orders;
 pub mod output;
 pub mod parse;
 pub mod ps;
 pub mod screen;
+pub mod status;
 pub mod table;
 pub mod text;
+pub mod unit;
 pub mod watch;
 
 use std::path::PathBuf;

@@ -42,8 +42,9 @@ fn is_other_file(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|meta| !meta.file_type().is_socket())
 }
 
-/// Connecting asks for the right to write to the socket (unix(7)).
-fn no_permission(path: &Path) -> String {
+/// Why the Unix socket may not be connected to, and who may: that asks for the right to write to it
+/// (unix(7)).
+pub fn no_permission(path: &Path) -> String {
     const WRITE_BY_GROUP: u32 = 0o020;
     let shown = path.display();
     let Ok(meta) = fs::metadata(path) else {

@@ -12,6 +12,7 @@ mod checks;
 mod config;
 mod containers;
 mod contexts;
+mod controlled;
 mod crash_loops;
 mod dice;
 mod docker_outcomes;
