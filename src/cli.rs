@@ -13,7 +13,9 @@ use pico_args::Arguments;
 use crate::command::filter::Filter;
 use crate::command::output::{Format, complain, print};
 use crate::command::ps::Until;
-use crate::command::{Outcome, Source, check, help, orders, parse, ps, status, unit, watch};
+use crate::command::{
+    Outcome, Source, check, daemon, help, orders, parse, ps, status, unit, watch,
+};
 use crate::config::Env;
 use crate::control::request::{KEEP_LIMIT, Request, Until as Answered};
 use crate::net::access::plain;
@@ -33,6 +35,7 @@ enum Verb {
     Status(status::Options),
     Order(orders::Options),
     Unit(unit::Options),
+    Daemon(daemon::Options),
 }
 
 /// Runs the verb that the arguments (without the program's name) ask for. Exit code 0: done, or
@@ -45,7 +48,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    systemd::log::start(level, &Env::of_process());
+    start_log(&verb, level);
     match run(verb) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Failed) => ExitCode::FAILURE,
@@ -68,13 +71,27 @@ fn run(verb: Verb) -> io::Result<Outcome> {
         Verb::Status(options) => status::run(&options),
         Verb::Order(options) => orders::run(&options),
         Verb::Unit(options) => unit::run(&options),
+        Verb::Daemon(options) => daemon::run(options),
     }
 }
 
-fn read(mut args: Arguments) -> Result<(Verb, LevelFilter), String> {
+/// Logs go to stderr. That there is a logger already can only be a test's doing.
+fn start_log(verb: &Verb, level: Option<LevelFilter>) {
+    match verb {
+        Verb::Daemon(_) => {
+            systemd::log::start(level.unwrap_or(LevelFilter::Info), &Env::of_process());
+        }
+        _ => {
+            let level = level.unwrap_or(LevelFilter::Warn);
+            let _ = simple_logger::SimpleLogger::new().with_level(level).init();
+        }
+    }
+}
+
+fn read(mut args: Arguments) -> Result<(Verb, Option<LevelFilter>), String> {
     let wants_help = args.contains(["-h", "--help"]);
     let wants_version = args.contains(["-V", "--version"]);
-    let level = option(&mut args, "--log", level)?.unwrap_or(LevelFilter::Warn);
+    let level = option(&mut args, "--log", level)?;
     let name = args.subcommand().map_err(said)?;
     let verb = match name.as_deref() {
         _ if wants_version => Verb::Version,
@@ -112,6 +129,10 @@ fn verb_of(verb: &str, args: &mut Arguments) -> Result<Verb, String> {
             source: source(args)?,
             timeout: timeout(args)?,
             format: format(args)?,
+        })),
+        "daemon" => Ok(Verb::Daemon(daemon::Options {
+            source: source(args)?,
+            control: path(args, "--control")?,
         })),
         "status" => Ok(Verb::Status(status::Options {
             config: path(args, "--config")?,

@@ -6,6 +6,7 @@ pub mod command;
 pub mod config;
 pub mod container;
 pub mod control;
+pub mod daemon;
 pub mod docker;
 pub mod duration;
 pub mod error;

@@ -132,9 +132,22 @@ pub fn parse(
         return None;
     }
     let before = errors.len();
+    let plan = read(labels, compose, defaults, errors);
+    let good = errors.len() == before && !plan.idle_timeout.is_zero();
+    good.then_some(plan)
+}
+
+/// What the labels say of how a container sleeps and wakes, whether it is to sleep by itself or
+/// not (`idle_timeout` is 0 then): for one that others need. Parameters as in [`parse`].
+pub fn read(
+    labels: &BTreeMap<String, String>,
+    compose: &[Dependency],
+    defaults: &Defaults,
+    errors: &mut Vec<String>,
+) -> Plan {
     let mut read = Reader { labels, errors };
     let idle_timeout = read.label("proxy.idle_timeout", duration::parse);
-    let plan = Plan {
+    Plan {
         depends_on: read
             .label("proxy.depends_on", dependencies)
             .unwrap_or_else(|| compose.to_vec()),
@@ -154,9 +167,7 @@ pub fn parse(
         wake_timeout: read
             .label("proxy.wake_timeout", positive_duration)
             .unwrap_or(defaults.wake_timeout),
-    };
-    let good = errors.len() == before && !plan.idle_timeout.is_zero();
-    good.then_some(plan)
+    }
 }
 
 struct Reader<'a> {

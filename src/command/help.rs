@@ -2,7 +2,7 @@
 
 /// Every verb there is.
 pub const VERBS: &[&str] =
-    &["ps", "parse", "check", "status", "wake", "sleep", "keep", "unit", "help"];
+    &["ps", "parse", "check", "daemon", "status", "wake", "sleep", "keep", "unit", "help"];
 
 /// `drowse --help`
 pub const DROWSE: &str = "\
@@ -13,6 +13,7 @@ usage: drowse VERB [OPTIONS]
   ps       list the containers of every configured engine, parsed
   parse    the same parser over API JSON from a file or stdin; no engine needed
   check    validate the configuration and every label, reach every engine
+  daemon   put idle containers to sleep and wake them when they are wanted
   status   what the daemon watches, and how it is
   wake     wake containers; without a daemon, on the engines directly
   sleep    put containers to sleep; without a daemon, on the engines directly
@@ -31,6 +32,7 @@ pub fn on(verb: &str) -> Option<&'static str> {
         "ps" => Some(PS),
         "parse" => Some(PARSE),
         "check" => Some(CHECK),
+        "daemon" => Some(DAEMON),
         "status" => Some(STATUS),
         "wake" => Some(WAKE),
         "sleep" => Some(SLEEP),
@@ -105,6 +107,23 @@ code 1 if there was any.
   --timeout DURATION  how long one engine may take, 5s by default
   --format FORMAT     table, json (one array) or jsonl (an object a line)
   --log LEVEL         error, warn (the default), info, debug or trace
+";
+
+const DAEMON: &str = "\
+usage: drowse daemon [OPTIONS]
+
+Follows every configured engine, puts to sleep the containers whose label
+proxy.idle_timeout asks for it when nothing moved in them for that long, and wakes
+them when a paused one is knocked at, when `drowse wake` says so, or when one that
+needs them wakes. Runs until SIGTERM or SIGINT and then leaves every container as
+it is; SIGHUP reads the configuration anew. Made for systemd: see `drowse unit`.
+
+  --config FILE       else $DROWSE_CONFIG, else /etc/drowse/drowse.yml, else the
+                      one engine that `drowse ps` would ask
+  --host URL          this engine instead of the configured ones
+  --control PATH      the socket for status, wake, sleep and keep; else that of the
+                      configuration, /run/drowse/control.sock by default
+  --log LEVEL         error, warn, info (the default), debug or trace
 ";
 
 const STATUS: &str = "\

@@ -57,6 +57,11 @@ pub struct Negotiated {
 }
 
 impl Negotiated {
+    /// With an engine of which nothing is known.
+    pub fn oldest() -> Negotiated {
+        Negotiated { version: OLDEST, kind: Kind::Docker, server: String::new() }
+    }
+
     /// What paths begin with: `/v1.41`.
     pub fn prefix(&self) -> String {
         format!("/v{}", self.version)

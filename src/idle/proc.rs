@@ -39,6 +39,15 @@ impl Waiting {
             datagram_bytes: self.datagram_bytes.saturating_add(other.datagram_bytes),
         }
     }
+
+    /// The least of each that waited at either of two times.
+    pub fn least(self, other: Waiting) -> Waiting {
+        Waiting {
+            connections: self.connections.min(other.connections),
+            bytes: self.bytes.min(other.bytes),
+            datagram_bytes: self.datagram_bytes.min(other.datagram_bytes),
+        }
+    }
 }
 
 /// The bytes through all interfaces but `lo`, from `/proc/<pid>/net/dev`. `None`: there is no

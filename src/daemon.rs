@@ -1,0 +1,249 @@
+//! The daemon: what comes in goes to the machines, and what they want goes out. Decides nothing.
+//!
+//! Engines are followed (`follow`), containers sleep and wake (`idle::fleet`); here the one is told
+//! to the other, orders become calls and their answers inputs.
+
+mod act;
+mod asked;
+mod hear;
+mod learn;
+mod look;
+mod probe;
+mod reload;
+mod rows;
+mod senses;
+mod serve;
+mod ward;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use crate::config::{self, Config};
+use crate::container::Origin;
+use crate::docker::version::{Negotiated, Version};
+use crate::follow::{Follow, News, Tag, Terms, Which};
+use crate::idle::docker::Docker;
+use crate::idle::fleet::Fleet;
+use crate::idle::group::Key;
+use crate::idle::message::{Action, Input};
+use crate::memory;
+use crate::net::guests::Guests;
+use crate::net::reactor::Reactor;
+use crate::net::running::Event;
+use crate::systemd::Watchdog;
+use crate::systemd::notify::{News as Told, Notify};
+use asked::Asked;
+use serve::Pending;
+use ward::Ward;
+
+/// Inputs that follow from inputs of one turn; more is a bug of ours, and ends the turn.
+const TOLD_LIMIT: usize = 100_000;
+
+/// Where the daemon reads its settings, and how it makes others of them.
+pub struct Setup {
+    /// Reads them anew; an error is one line for each problem.
+    pub load: Box<dyn Fn() -> Result<Config, Vec<String>>>,
+    /// What an engine's containers are told to come from.
+    pub origin: fn(&config::Engine, &Config) -> Origin,
+    /// The API version that is spoken whatever an engine says.
+    pub forced: Option<Version>,
+    /// Who started us, if that wants to hear of us.
+    pub notify: Notify,
+    /// Who restarts us if we hang.
+    pub watchdog: Option<Watchdog>,
+}
+
+/// The daemon's whole memory.
+pub struct Daemon {
+    setup: Setup,
+    config: Config,
+    /// The engines by their place in `follow`; `None`: no longer configured.
+    engines: Vec<Option<config::Engine>>,
+    reactor: Reactor<Tag>,
+    follow: Follow,
+    fleet: Fleet,
+    wards: BTreeMap<Key, Ward>,
+    /// By engine and id.
+    keys: BTreeMap<(usize, String), Key>,
+    last_key: u32,
+    asked: BTreeMap<u32, Asked>,
+    last_number: u32,
+    /// To be told to the machines before the turn ends.
+    later: VecDeque<(Key, Input)>,
+    /// Samples to ask engines for, and at which one is under way.
+    samples: VecDeque<look::Wanted>,
+    sampled: BTreeSet<usize>,
+    /// Guests that wait for something to happen.
+    pending: Vec<Pending>,
+    poll_at: Instant,
+    glance_at: Instant,
+    began: Instant,
+    /// Containers came, went or changed.
+    is_dirty: bool,
+    is_settled: bool,
+    text: Vec<u8>,
+}
+
+/// Runs until SIGTERM or SIGINT. Containers are left as they are then.
+pub fn run(config: Config, setup: Setup, guests: Guests) -> io::Result<()> {
+    let mut reactor = Reactor::new()?;
+    reactor.mind_signals(&[SIGINT, SIGTERM, SIGHUP])?;
+    reactor.listen(guests)?;
+    let now = reactor.now();
+    let terms = Terms { answer_within: ANSWER_WITHIN, forced: setup.forced };
+    let mut daemon = Daemon {
+        follow: Follow::new(terms, now),
+        fleet: Fleet::new(config.idle.max_waking as usize),
+        engines: Vec::new(),
+        reactor,
+        setup,
+        config,
+        wards: BTreeMap::new(),
+        keys: BTreeMap::new(),
+        last_key: 0,
+        asked: BTreeMap::new(),
+        last_number: 0,
+        later: VecDeque::new(),
+        samples: VecDeque::new(),
+        sampled: BTreeSet::new(),
+        pending: Vec::new(),
+        poll_at: now,
+        glance_at: now,
+        began: now,
+        is_dirty: false,
+        is_settled: false,
+        text: Vec::new(),
+    };
+    for engine in daemon.config.engines.clone() {
+        daemon.add(engine);
+    }
+    daemon.run()
+}
+
+/// How long an engine may take for an ordinary answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// Whether the loop goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Turn,
+    End,
+}
+
+impl Daemon {
+    fn run(&mut self) -> io::Result<()> {
+        let (mut events, mut news) = (Vec::new(), Vec::new());
+        let mut longest = Duration::ZERO;
+        loop {
+            let began = self.reactor.turn(self.deadline(), &mut events)?;
+            for event in events.drain(..) {
+                if self.heed(event, &mut news) == Next::End {
+                    return Ok(());
+                }
+            }
+            self.turn(&mut news);
+            if log::log_enabled!(log::Level::Trace) {
+                let took = began.elapsed();
+                longest = longest.max(took);
+                log::trace!("turn: {took:?}, longest {longest:?}");
+            }
+        }
+    }
+
+    fn heed(&mut self, event: Event<Tag>, news: &mut Vec<News>) -> Next {
+        match event {
+            Event::Signal(SIGHUP) => self.reload(),
+            Event::Signal(number) => return self.end(number),
+            Event::Visit(visit) => self.visit(visit),
+            Event::Head(Tag::Guest(number), reply) => self.hear_head(number, &reply),
+            Event::Over(Tag::Guest(number), reply) => self.hear(number, reply),
+            Event::Bytes(Tag::Guest(_), _) | Event::Writable | Event::HungUp => {}
+            event @ (Event::Head(..) | Event::Bytes(..) | Event::Over(..)) => {
+                self.follow.heed(event, &mut self.reactor, news);
+            }
+        }
+        Next::Turn
+    }
+
+    /// What follows when all that came is heard.
+    fn turn(&mut self, news: &mut Vec<News>) {
+        let now = self.reactor.now();
+        self.follow.tick(&mut self.reactor, news);
+        self.learn(news);
+        self.look(now);
+        let due = self.fleet.tick(now);
+        self.act(due);
+        self.settle();
+        if !self.is_settled && self.follow.is_settled() {
+            self.is_settled = true;
+            memory::give_back();
+            self.setup.notify.tell(&[Told::Ready]);
+        }
+        self.report(now);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let due = [
+            self.follow.deadline(),
+            self.fleet.deadline(),
+            self.is_anybody_polled().then_some(self.poll_at),
+            self.is_anybody_frozen().then_some(self.glance_at),
+            self.setup.watchdog.as_ref().map(Watchdog::deadline),
+        ];
+        due.into_iter().flatten().min()
+    }
+
+    /// Tells one machine something, now.
+    fn tell(&mut self, key: Key, input: Input) {
+        let actions = self.fleet.tell(key, input, self.reactor.now());
+        self.act(actions);
+    }
+
+    /// Tells what came up while the turn's work was done.
+    fn settle(&mut self) {
+        for _ in 0..TOLD_LIMIT {
+            let Some((key, input)) = self.later.pop_front() else { return };
+            self.tell(key, input);
+        }
+        log::error!("a turn did not come to rest: {} inputs dropped", self.later.len());
+        self.later.clear();
+    }
+
+    fn act(&mut self, actions: Vec<(Key, Action)>) {
+        for (key, action) in actions {
+            self.do_one(key, action);
+        }
+    }
+
+    /// What an engine can do; the least there is, while it has not answered.
+    fn backend(&self, engine: usize) -> Docker {
+        let agreed = self.follow.agreed(engine).cloned();
+        Docker::new(&agreed.unwrap_or_else(Negotiated::oldest))
+    }
+
+    /// Follows an engine more.
+    fn add(&mut self, engine: config::Engine) {
+        let endpoint = engine.host.as_ref().map(|host| &host.endpoint).map_err(Clone::clone);
+        let which = Which { only_explicit: engine.only_explicit, ..Which::default() };
+        let origin = (self.setup.origin)(&engine, &self.config);
+        self.follow.add(&mut self.reactor, endpoint, (origin, which));
+        self.engines.push(Some(engine));
+    }
+
+    fn report(&mut self, now: Instant) {
+        if let Some(watchdog) = &mut self.setup.watchdog
+            && watchdog.due(now)
+        {
+            self.setup.notify.tell(&[Told::Watchdog]);
+        }
+    }
+
+    fn end(&mut self, number: i32) -> Next {
+        self.setup.notify.tell(&[Told::Stopping]);
+        log::info!("ends by signal {number}: containers stay as they are");
+        Next::End
+    }
+}

@@ -1,0 +1,164 @@
+//! What the machines want, as calls to engines and lines in the log.
+
+use crate::docker::call;
+use crate::error::Why;
+use crate::follow::Tag;
+use crate::http::Patience;
+use crate::idle::backend::{Backend, Order};
+use crate::idle::group::Key;
+use crate::idle::message::{Action, Input, News};
+use crate::idle::state::{Cause, Phase, State, Ticket};
+use crate::net::running::Ask;
+use crate::net::talk::Mode;
+
+use super::asked::Asked;
+use super::probe::{self, Probe};
+use super::ward::Woke;
+use super::{Daemon, look};
+
+impl Daemon {
+    /// Does one thing.
+    pub(super) fn do_one(&mut self, key: Key, action: Action) {
+        match action {
+            Action::Give(order, ticket) => self.give(key, order, ticket),
+            Action::ReadStatus(ticket) => self.ask_about(key, Asked::Status(key, ticket)),
+            Action::Probe(ticket) => self.probe(key, ticket),
+            Action::LookOnce(ticket) => self.look_once(key, ticket),
+            Action::Admit => self.answer_awake(key),
+            Action::TurnAway(why) => self.answer_failed(key, &why),
+            Action::Leave => drop(self.wards.remove(&key)),
+            Action::Say(news) => self.say(key, news),
+            // Who knocks at what is paused waits in the kernel; nobody can knock at what is
+            // stopped without a door.
+            Action::DoorUp | Action::DoorDown => {}
+            Action::AskTurn => unreachable!("the fleet gives turns itself"),
+        }
+    }
+
+    fn give(&mut self, key: Key, order: Order, ticket: Ticket) {
+        if order == Order::Pause {
+            self.note_before_freezing(key);
+        }
+        let Some(ward) = self.wards.get(&key) else { return };
+        let docker = self.backend(ward.engine);
+        log::info!("{}: {}", ward.name, word(order));
+        match docker.order(&ward.id, order, &ward.plan) {
+            Ok(call) => {
+                let engine = ward.engine;
+                let number = self.number(Asked::Order(key, order, ticket));
+                self.follow.ask(engine, (number, call), &mut self.reactor);
+            }
+            Err(why) => self.later.push_back((key, Input::Refused(ticket, why))),
+        }
+    }
+
+    /// Asks the engine for all about a container.
+    pub(super) fn ask_about(&mut self, key: Key, asked: Asked) {
+        let Some(ward) = self.wards.get(&key) else { return };
+        let (engine, call) = (ward.engine, call::inspect(&ward.id));
+        let number = self.number(asked);
+        self.follow.ask(engine, (number, call), &mut self.reactor);
+    }
+
+    /// The number under which the answer to this question will come.
+    pub(super) fn number(&mut self, asked: Asked) -> u32 {
+        self.last_number = self.last_number.wrapping_add(1);
+        self.asked.insert(self.last_number, asked);
+        self.last_number
+    }
+
+    fn probe(&mut self, key: Key, ticket: Ticket) {
+        let Some(ward) = self.wards.get(&key) else { return };
+        let Some(container) = self.follow.container(ward.engine, &ward.id) else { return };
+        let (endpoint, request, mode) = match probe::of(container) {
+            Probe::Nothing => return self.later.push_back((key, Input::Ready(ticket))),
+            Probe::NoAddress => return self.later.push_back((key, Input::NotReady(ticket))),
+            Probe::Http(endpoint, request) => (endpoint, request, Mode::Stream),
+            Probe::Connect(endpoint) => (endpoint, probe::nothing(), Mode::Reach),
+        };
+        let number = self.number(Asked::Probe(key, ticket));
+        let lease = self.reactor.lease(&endpoint);
+        let patience = Patience::Within(probe::WITHIN);
+        let ask = Ask { request, prefix: String::new(), patience, mode };
+        self.reactor.ask(&lease, ask, Tag::Guest(number));
+    }
+
+    fn look_once(&mut self, key: Key, ticket: Ticket) {
+        match self.sense(key) {
+            Some(sight) => {
+                let input = look::input(sight, self.reactor.now()).unwrap_or(Input::Quiet(ticket));
+                self.later.push_back((key, input));
+            }
+            None => self.want_sample(key, Some(ticket)),
+        }
+    }
+
+    fn say(&mut self, key: Key, news: News) {
+        match news {
+            News::Now(phase) => self.say_phase(key, phase),
+            News::Stays(why) => self.answer_stays(key, why),
+            News::Problem(what) => {
+                if let Some(ward) = self.wards.get_mut(&key) {
+                    log::error!("{}: {what}", ward.name);
+                    ward.problem = Some(what);
+                }
+            }
+        }
+    }
+
+    fn say_phase(&mut self, key: Key, phase: Phase) {
+        let Some(machine) = self.fleet.machine(key) else { return };
+        let Some(ward) = self.wards.get_mut(&key) else { return };
+        let name = &ward.name;
+        match machine.state() {
+            State::Awake(up) => {
+                let is_ours = !matches!(up.cause, Cause::OtherHands | Cause::Found);
+                let took = machine.past().last().filter(|_| is_ours);
+                let after = took.map_or(String::new(), |took| format!(" after {took:.3?}"));
+                log::info!("{name}: awake{after} ({})", cause(up.cause));
+                ward.woke = Some(Woke { at: std::time::SystemTime::now(), took });
+                ward.frozen = None;
+                (ward.before, ward.sign) = (None, None);
+            }
+            State::Waiting { wake, .. } => log::info!("{name}: wakes ({})", cause(wake.cause)),
+            State::Booting { wake, .. } => log::info!("{name}: boots ({})", cause(wake.cause)),
+            State::Failed(failure) => log::error!("{name}: not woken: {}", failure.why),
+            State::Stopping(_) => log::debug!("{name}: goes to sleep"),
+            State::Asleep { .. } => log::info!("{name}: asleep"),
+            State::Starting(_) | State::Hesitating(_) | State::Gone { .. } => {}
+        }
+        self.answer_phase(key, phase);
+    }
+
+    /// An answer that came too late for its machine is not lost: the status tells.
+    pub(super) fn refused(&self, key: Key, order: Order, why: &Why) {
+        let name = self.wards.get(&key).map_or("", |ward| &ward.name);
+        match why {
+            Why::AlreadySo => log::debug!("{name}: {}: {why}", word(order)),
+            _ => log::warn!("{name}: {}: {why}", word(order)),
+        }
+    }
+}
+
+/// The order, as the log has it.
+pub(super) fn word(order: Order) -> &'static str {
+    match order {
+        Order::Start => "start",
+        Order::Unpause => "unpause",
+        Order::Pause => "pause",
+        Order::Stop => "stop",
+        Order::Signal => "signal",
+        Order::Kill => "kill",
+    }
+}
+
+/// Why it woke, or wakes.
+pub(super) fn cause(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Knock => "somebody knocked",
+        Cause::Command => "told to",
+        Cause::Dependant => "needed",
+        Cause::OtherHands => "started by others",
+        Cause::Found => "found running",
+    }
+}

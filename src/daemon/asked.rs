@@ -1,0 +1,25 @@
+//! What was asked of engines and containers, until the answer comes.
+
+use crate::idle::backend::Order;
+use crate::idle::group::Key;
+use crate::idle::state::Ticket;
+use crate::net::guests::Guest;
+
+/// One question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// An order of a machine.
+    Order(Key, Order, Ticket),
+    /// The status, for a machine that wants to know what became of its order.
+    Status(Key, Ticket),
+    /// The status, for the process and the addresses of one that runs.
+    Process(Key),
+    /// The status, for the exit code of one that ended.
+    Exit(Key),
+    /// Whether it is ready.
+    Probe(Key, Ticket),
+    /// Its counters; for a machine that is about to put it to sleep, or for the poll.
+    Sample(Key, Option<Ticket>),
+    /// An order for a container without a machine, for a guest: engine and name.
+    Direct(Guest, String, String),
+}

@@ -1,0 +1,196 @@
+//! What engines tell of their containers, to the machines.
+
+use crate::container::Container;
+use crate::docker::change::Change;
+use crate::follow::News;
+use crate::idle::backend::{Backend, Life, Nap};
+use crate::idle::docker::life;
+use crate::idle::fleet::{Known, Sight};
+use crate::idle::group::{Key, Member};
+use crate::idle::message::Input;
+use crate::plan::Condition;
+
+use super::Daemon;
+use super::asked::Asked;
+use super::ward::{self, Counters, Ward};
+
+impl Daemon {
+    /// Takes what changed.
+    pub(super) fn learn(&mut self, news: &mut Vec<News>) {
+        let mut back = Vec::new();
+        let mut seen = Vec::new();
+        for one in news.drain(..) {
+            let engine = one.engine;
+            match one.change {
+                Change::Present(container) => self.meet(engine, &container, &mut seen),
+                Change::Changed { event: "removed", container, .. } => {
+                    self.is_dirty = true;
+                    self.keys.remove(&(engine, container.container_id));
+                }
+                Change::Changed { event, container, .. } => {
+                    if matches!(event, "start" | "restart" | "die" | "stop") {
+                        self.forget(engine, &container.container_id);
+                    }
+                    self.meet(engine, &container, &mut seen);
+                }
+                Change::Lost(why) => {
+                    log::error!("{}: {why}", self.engine_name(engine));
+                    self.tell_all(engine, &Input::EngineLost);
+                }
+                Change::Back => {
+                    log::warn!("{}: back", self.engine_name(engine));
+                    back.push(engine);
+                }
+            }
+        }
+        if std::mem::take(&mut self.is_dirty) {
+            self.arrange();
+        }
+        for (key, engine, id) in seen {
+            self.saw(key, engine, &id);
+        }
+        for engine in back {
+            self.tell_all(engine, &Input::EngineBack);
+        }
+    }
+
+    /// A container is there, or is not as it was.
+    fn meet(&mut self, engine: usize, container: &Container, seen: &mut Vec<(Key, usize, String)>) {
+        let id = &container.container_id;
+        let key = match self.keys.get(&(engine, id.clone())) {
+            Some(key) => *key,
+            None => {
+                self.last_key += 1;
+                self.is_dirty = true;
+                let key = Key(self.last_key);
+                self.keys.insert((engine, id.clone()), key);
+                key
+            }
+        };
+        let name = format!("{}/{}", container.engine, container.container_name);
+        self.is_dirty |= self.wards.get(&key).is_some_and(|ward| ward.name != name);
+        seen.push((key, engine, id.clone()));
+    }
+
+    /// Its process is another now, or none.
+    fn forget(&mut self, engine: usize, id: &str) {
+        let key = self.keys.get(&(engine, id.to_owned()));
+        if let Some(ward) = key.and_then(|key| self.wards.get_mut(key)) {
+            ward.forget();
+        }
+    }
+
+    /// The whole picture, to the fleet.
+    pub(super) fn arrange(&mut self) {
+        let defaults = self.config.idle.defaults();
+        let now = self.reactor.now();
+        let mut all = Vec::new();
+        for view in self.follow.engines() {
+            let docker = self.backend(view.place);
+            for container in view.containers {
+                let id = (view.place, container.container_id.clone());
+                let Some(key) = self.keys.get(&id).copied() else { continue };
+                let new = || Ward::new(view.place, container, &defaults);
+                let ward = self.wards.entry(key).or_insert_with(new);
+                ward.renew(container, &defaults);
+                match docker.terms(&ward.plan) {
+                    Ok(terms) => all.push(Known {
+                        member: Member::of(key, container, &container.network_mode, &defaults),
+                        sight: sight(container),
+                        role: ward::role(container, ward),
+                        terms,
+                    }),
+                    Err(problem) => ward.rules = Err(problem),
+                }
+            }
+        }
+        let actions = self.fleet.arrange(&all, now);
+        // What is left alone, though its labels ask for sleep, is shown with the reason.
+        let fleet = &self.fleet;
+        let is_there = |key: &Key| all.iter().any(|known| known.member.key == *key);
+        self.wards.retain(|key, ward| {
+            fleet.machine(*key).is_some() || ward.is_asked_for && is_there(key)
+        });
+        self.act(actions);
+        self.tell_problems();
+        self.ask_exits();
+    }
+
+    /// What one container does now, to its machine.
+    fn saw(&mut self, key: Key, engine: usize, id: &str) {
+        let Some(container) = self.follow.container(engine, id) else { return };
+        let sight = sight(container);
+        if sight.life != Life::Runs && self.is_job(key) {
+            // What it ended with comes with it.
+            return self.ask_about(key, Asked::Exit(key));
+        }
+        let actions = self.fleet.saw(key, sight, self.reactor.now());
+        self.act(actions);
+        self.attend(key, sight.life);
+    }
+
+    /// Looks for the counters of one that runs, and lets go of those of one that ended.
+    pub(super) fn attend(&mut self, key: Key, life: Life) {
+        let Some(ward) = self.wards.get_mut(&key) else { return };
+        match (&ward.counters, life) {
+            (_, Life::Down(Nap::Stopped)) => ward.forget(),
+            (Counters::Unknown, _) if ward.is_local => {
+                ward.counters = Counters::Asked;
+                self.ask_about(key, Asked::Process(key));
+            }
+            (Counters::Unknown, _) => ward.counters = Counters::AtEngine,
+            (Counters::Asked | Counters::Here(_) | Counters::AtEngine, _) => {}
+        }
+    }
+
+    /// Whether something waits for it to end.
+    fn is_job(&self, key: Key) -> bool {
+        let mut dependants = self.fleet.graph().dependants(key);
+        dependants.any(|(_, condition)| condition == Condition::ServiceCompletedSuccessfully)
+    }
+
+    /// The exit codes of all jobs that ended, where nobody knows them yet.
+    fn ask_exits(&mut self) {
+        let jobs: Vec<Key> = self.wards.keys().copied().filter(|key| self.is_job(*key)).collect();
+        for key in jobs {
+            let life = self.fleet.machine(key).and_then(|machine| machine.state().life());
+            if life.is_some_and(|life| life != Life::Runs) {
+                self.ask_about(key, Asked::Exit(key));
+            }
+        }
+    }
+
+    /// A warning for each thing that is wrong, once.
+    fn tell_problems(&mut self) {
+        for (key, ward) in &mut self.wards {
+            let graph = self.fleet.graph().problems(*key).iter();
+            let rules = ward.rules.as_ref().err().into_iter();
+            let problem = graph.chain(rules).cloned().collect::<Vec<_>>().join("; ");
+            if problem.is_empty() {
+                ward.problem = None;
+            } else if ward.problem.as_ref() != Some(&problem) {
+                log::warn!("{}: {problem}", ward.name);
+                ward.problem = Some(problem);
+            }
+        }
+    }
+
+    fn tell_all(&mut self, engine: usize, input: &Input) {
+        let of_it = |(key, ward): (&Key, &Ward)| (ward.engine == engine).then_some(*key);
+        let keys: Vec<Key> = self.wards.iter().filter_map(of_it).collect();
+        for key in keys {
+            self.tell(key, input.clone());
+        }
+    }
+
+    /// The engine's name in the configuration.
+    pub(super) fn engine_name(&self, engine: usize) -> &str {
+        let engine = self.engines.get(engine).and_then(Option::as_ref);
+        engine.map_or("", |engine| &engine.name)
+    }
+}
+
+/// What the list tells of a container.
+fn sight(container: &Container) -> Sight {
+    Sight { life: life(&container.state), health: container.health, exit: None }
+}

@@ -1,0 +1,220 @@
+//! Polls and glances: what the counters say, to the machines.
+
+use std::time::{Duration, Instant};
+
+use crate::docker::call;
+use crate::docker::stats;
+use crate::idle::activity::{self, Activity, Sample};
+use crate::idle::backend::{Life, Nap};
+use crate::idle::group::Key;
+use crate::idle::knock::{self, Hint};
+use crate::idle::message::Input;
+use crate::idle::proc::Waiting;
+use crate::idle::state::{Phase, Ticket};
+
+use super::Daemon;
+use super::asked::Asked;
+use super::ward::{Counters, Frozen, Ward};
+
+/// A frozen container of this machine is looked at this often.
+const GLANCE_EVERY: Duration = Duration::from_millis(200);
+
+/// A sample that an engine is to be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    key: Key,
+    /// For the machine that waits for it; `None`: for the poll.
+    ticket: Option<Ticket>,
+}
+
+impl Daemon {
+    /// Does what is due.
+    pub(super) fn look(&mut self, now: Instant) {
+        if now >= self.poll_at {
+            self.poll_at = now + self.config.idle.poll;
+            self.poll();
+        }
+        if now >= self.glance_at {
+            self.glance_at = now + GLANCE_EVERY;
+            self.glance();
+        }
+    }
+
+    /// Whether a poll would look at anything.
+    pub(super) fn is_anybody_polled(&self) -> bool {
+        self.wards.keys().any(|key| self.is_polled(*key))
+    }
+
+    /// Whether a glance would look at anything.
+    pub(super) fn is_anybody_frozen(&self) -> bool {
+        let is_here = |ward: &Ward| matches!(ward.counters, Counters::Here(_));
+        self.wards.iter().any(|(key, ward)| is_here(ward) && self.is_frozen(*key))
+    }
+
+    /// Awake, or frozen where only the engine can tell.
+    fn is_polled(&self, key: Key) -> bool {
+        let is_awake = |key| {
+            let machine = self.fleet.machine(key);
+            machine.is_some_and(|machine| machine.state().phase() == Phase::Awake)
+        };
+        let is_far =
+            || self.wards.get(&key).is_some_and(|ward| matches!(ward.counters, Counters::AtEngine));
+        is_awake(key) || self.is_frozen(key) && is_far()
+    }
+
+    fn is_frozen(&self, key: Key) -> bool {
+        let life = self.fleet.machine(key).and_then(|machine| machine.state().life());
+        life == Some(Life::Down(Nap::Paused))
+    }
+
+    fn poll(&mut self) {
+        let polled: Vec<Key> =
+            self.wards.keys().copied().filter(|key| self.is_polled(*key)).collect();
+        let now = self.reactor.now();
+        for key in polled {
+            match self.wards.get(&key).map(|ward| &ward.counters) {
+                Some(Counters::Here(_)) => {
+                    let seen = self.sense(key);
+                    self.later.extend(seen.and_then(|seen| input(seen, now)).map(|one| (key, one)));
+                }
+                Some(Counters::AtEngine) => self.want_sample(key, None),
+                // What was asked last did not tell.
+                Some(Counters::Unknown) => self.attend(key, Life::Runs),
+                Some(Counters::Asked) | None => {}
+            }
+        }
+    }
+
+    /// What a container of this machine did since the last time; `None`: it can't be seen from
+    /// here.
+    pub(super) fn sense(&mut self, key: Key) -> Option<Activity> {
+        let at_nanos = self.reactor.now().saturating_duration_since(self.began).as_nanos();
+        let ward = self.wards.get_mut(&key)?;
+        let (Counters::Here(senses), Ok(rules)) = (&ward.counters, &ward.rules) else {
+            return None;
+        };
+        let at_nanos = u64::try_from(at_nanos).unwrap_or(u64::MAX);
+        let before = ward.before.as_ref();
+        let Ok(sample) = senses.sample(at_nanos, (rules, before), &mut self.text) else {
+            // It was restarted, and nobody told us yet.
+            ward.forget();
+            self.attend(key, Life::Runs);
+            return Some(Activity::Unknown);
+        };
+        Some(self.compare(key, Some(sample)))
+    }
+
+    /// A sample against the one before.
+    pub(super) fn compare(&mut self, key: Key, sample: Option<Sample>) -> Activity {
+        let Some(ward) = self.wards.get_mut(&key) else { return Activity::Unknown };
+        let Ok(rules) = &ward.rules else { return Activity::Unknown };
+        let seen = activity::activity(rules, ward.before.as_ref(), sample.as_ref());
+        if let Activity::Yes(sign) = seen {
+            ward.sign = Some(sign);
+        }
+        log::trace!("{}: {seen:?}", ward.name);
+        ward.before = sample.or(ward.before.take());
+        seen
+    }
+
+    /// Somebody may have come to those who are frozen.
+    fn glance(&mut self) {
+        let frozen: Vec<Key> =
+            self.wards.keys().copied().filter(|key| self.is_frozen(*key)).collect();
+        for key in frozen {
+            let Some(ward) = self.wards.get_mut(&key) else { continue };
+            let Counters::Here(senses) = &ward.counters else { continue };
+            let Some(rx_bytes) = senses.rx_bytes(&mut self.text) else { continue };
+            let old = ward.frozen.unwrap_or(Frozen { rx_bytes: None, waiting: None });
+            if knock::hint(old.rx_bytes, rx_bytes) == Hint::Still {
+                continue;
+            }
+            let waiting = senses.waiting(&mut self.text);
+            // Who was there before us, was it in vain? But datagrams may lie unread for ever.
+            let nobody = Waiting { datagram_bytes: waiting.datagram_bytes, ..Waiting::default() };
+            let least = old.waiting.unwrap_or(nobody);
+            let found = knock::find(least, waiting);
+            let waiting = Some(least.least(waiting));
+            ward.frozen = Some(Frozen { rx_bytes: Some(rx_bytes), waiting });
+            if let Some(found) = found {
+                log::debug!("{}: {found:?}", ward.name);
+                self.later.push_back((key, Input::Knock));
+            }
+        }
+    }
+
+    /// What waits in a container that is about to be frozen has been seen by it.
+    pub(super) fn note_before_freezing(&mut self, key: Key) {
+        let Some(ward) = self.wards.get_mut(&key) else { return };
+        let Counters::Here(senses) = &ward.counters else { return };
+        let waiting = Some(senses.waiting(&mut self.text));
+        ward.frozen = Some(Frozen { rx_bytes: None, waiting });
+    }
+
+    /// Asks the engine for a sample, when those before it have answered.
+    pub(super) fn want_sample(&mut self, key: Key, ticket: Option<Ticket>) {
+        let wanted = Wanted { key, ticket };
+        match ticket {
+            Some(_) => self.samples.push_front(wanted),
+            None if self.samples.contains(&wanted) => {}
+            None => self.samples.push_back(wanted),
+        }
+        self.ask_samples();
+    }
+
+    /// One at a time for each engine.
+    pub(super) fn ask_samples(&mut self) {
+        for _ in 0..self.samples.len() {
+            let Some(wanted) = self.samples.pop_front() else { return };
+            let Some(ward) = self.wards.get(&wanted.key) else { continue };
+            if !self.sampled.insert(ward.engine) {
+                self.samples.push_back(wanted);
+                continue;
+            }
+            let (engine, call) = (ward.engine, call::stats_once(&ward.id));
+            let number = self.number(Asked::Sample(wanted.key, wanted.ticket));
+            self.follow.ask(engine, (number, call), &mut self.reactor);
+        }
+    }
+
+    /// A sample came, or did not.
+    pub(super) fn sampled(
+        &mut self,
+        key: Key,
+        ticket: Option<Ticket>,
+        sample: Option<stats::Sample>,
+    ) {
+        if let Some(ward) = self.wards.get(&key) {
+            self.sampled.remove(&ward.engine);
+            let sample = sample.map(|sample| Sample::of(&sample, 0));
+            let now = self.reactor.now();
+            let input = match self.is_frozen(key) {
+                true => self.knocked(key, sample),
+                false => {
+                    let quiet = || ticket.map(Input::Quiet);
+                    let seen = self.compare(key, sample);
+                    input(seen, now).or_else(quiet)
+                }
+            };
+            self.later.extend(input.map(|input| (key, input)));
+        }
+        self.ask_samples();
+    }
+
+    fn knocked(&mut self, key: Key, sample: Option<Sample>) -> Option<Input> {
+        let ward = self.wards.get_mut(&key)?;
+        let sample = sample?;
+        let before = ward.before.replace(sample.clone());
+        let found = knock::remote(ward.rules.as_ref().ok()?, before.as_ref()?, &sample);
+        found.map(|_| Input::Knock)
+    }
+}
+
+/// What a look means to a machine; `None`: nothing happened. Time of which nobody knows does not
+/// count towards its sleep.
+pub fn input(seen: Activity, now: Instant) -> Option<Input> {
+    match seen {
+        Activity::Yes(_) | Activity::Unknown => Some(Input::Activity(now)),
+        Activity::No => None,
+    }
+}

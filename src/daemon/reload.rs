@@ -1,0 +1,62 @@
+//! A new configuration in place of the old one: what did not change keeps its state.
+
+use crate::config;
+use crate::systemd::notify::News;
+
+use super::Daemon;
+
+impl Daemon {
+    /// Reads the configuration anew; a bad one leaves the old one in place.
+    pub(super) fn reload(&mut self) {
+        self.setup.notify.tell(&[News::Reloading]);
+        match (self.setup.load)() {
+            Ok(config) => self.take(config),
+            Err(problems) => {
+                problems.iter().for_each(|problem| log::error!("{problem}"));
+                log::error!("the new configuration is not used: the old one stays");
+            }
+        }
+        self.setup.notify.tell(&[News::Ready]);
+    }
+
+    fn take(&mut self, config: config::Config) {
+        for (what, same) in [
+            ("control", config.control == self.config.control),
+            ("metrics", config.metrics == self.config.metrics),
+            ("doors", config.doors == self.config.doors),
+        ] {
+            if !same {
+                log::warn!("{what}: takes effect at the next start");
+            }
+        }
+        let old = std::mem::replace(&mut self.config, config);
+        self.fleet.limit(self.config.idle.max_waking as usize);
+        self.poll_at = self.poll_at.min(self.reactor.now() + self.config.idle.poll);
+        for place in 0..self.engines.len() {
+            let Some(engine) = self.engines.get(place).and_then(Option::as_ref) else { continue };
+            if !self.config.engines.contains(engine) {
+                log::info!("{}: no longer followed", engine.name);
+                self.leave(place);
+            } else if old.idle.defaults() != self.config.idle.defaults() {
+                let origin = (self.setup.origin)(engine, &self.config);
+                self.follow.review(place, origin);
+            }
+        }
+        for engine in self.config.engines.clone() {
+            if !self.engines.contains(&Some(engine.clone())) {
+                log::info!("{}: followed from now on", engine.name);
+                self.add(engine);
+            }
+        }
+        self.is_dirty = true;
+        log::info!("the configuration was read anew");
+    }
+
+    fn leave(&mut self, place: usize) {
+        self.follow.leave(place, &mut self.reactor);
+        self.keys.retain(|(engine, _), _| *engine != place);
+        if let Some(engine) = self.engines.get_mut(place) {
+            *engine = None;
+        }
+    }
+}

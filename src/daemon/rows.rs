@@ -1,0 +1,84 @@
+//! What `status` shows of each container in the daemon's care.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::control::{Row, State as Shown, millis};
+use crate::docker::time;
+use crate::idle::group::Key;
+use crate::idle::state::{Phase, State};
+use crate::idle::step::Machine;
+
+use super::Daemon;
+use super::act::cause;
+use super::serve::state;
+use super::ward::Ward;
+
+impl Daemon {
+    /// A row for each, by engine and name.
+    pub(super) fn rows(&self) -> Vec<Row> {
+        let mut rows: Vec<Row> =
+            self.wards.iter().filter_map(|(key, ward)| self.row(*key, ward)).collect();
+        rows.sort_unstable_by(|a, b| (&a.engine, &a.name).cmp(&(&b.engine, &b.name)));
+        rows
+    }
+
+    fn row(&self, key: Key, ward: &Ward) -> Option<Row> {
+        let container = self.container(key)?;
+        let machine = self.fleet.machine(key);
+        let now = self.reactor.now();
+        let left = |until: Instant| millis(until.saturating_duration_since(now));
+        let kept = machine.and_then(Machine::kept_until).filter(|until| *until > now);
+        let mut problems = container.errors.clone();
+        problems.extend(self.fleet.graph().problems(key).iter().cloned());
+        problems.extend(ward.rules.as_ref().err().cloned());
+        problems.extend(ward.problem.clone().filter(|problem| !problems.contains(problem)));
+        Some(Row {
+            backend: "docker".into(),
+            container_id: ward.id.clone(),
+            door: None,
+            engine: container.engine.clone(),
+            kept_for_ms: kept.map(left),
+            last_wake_at: ward.woke.map(|woke| time::rfc3339(unix_nanos(woke.at))),
+            last_wake_ms: ward.woke.and_then(|woke| woke.took).map(millis),
+            name: container.container_name.clone(),
+            problems,
+            sleeps_in_ms: machine.and_then(Machine::sleeps_at).map(left),
+            state: machine.map_or(Shown::LeftAlone, |machine| state(machine.state().phase())),
+            usual_wake_ms: machine.and_then(|machine| machine.past().usual()).map(millis),
+            why: machine.and_then(|machine| self.why(key, ward, machine)),
+        })
+    }
+
+    fn why(&self, key: Key, ward: &Ward, machine: &Machine) -> Option<String> {
+        match machine.state() {
+            State::Failed(failure) => return Some(failure.why.clone()),
+            State::Waiting { wake, .. } | State::Booting { wake, .. } => {
+                return Some(cause(wake.cause).into());
+            }
+            state if state.phase() != Phase::Awake => return None,
+            _ => {}
+        }
+        let needed: Vec<&str> = self
+            .fleet
+            .needed_by(key)
+            .into_iter()
+            .filter_map(|key| Some(self.wards.get(&key)?.name.as_str()))
+            .collect();
+        let is_lost = || self.follow.engines().any(|one| one.place == ward.engine && one.is_lost);
+        Some(match machine.kept_until() {
+            Some(until) if until > self.reactor.now() => "kept".into(),
+            _ if !needed.is_empty() => format!("needed by {}", needed.join(", ")),
+            _ if is_lost() => "its engine is not reachable".into(),
+            _ => match (ward.sign, machine.state()) {
+                (Some(sign), _) => sign.word().into(),
+                (None, State::Awake(up)) => cause(up.cause).into(),
+                (None, _) => return None,
+            },
+        })
+    }
+}
+
+fn unix_nanos(at: SystemTime) -> u64 {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,104 @@
+//! What this machine's kernel tells of a container, through descriptors kept open while it runs:
+//! no engine is asked. Opens files; what they mean is said elsewhere.
+
+use std::path::Path;
+
+use crate::docker::stats::Traffic;
+use crate::idle::activity::{Activity, Rules, Sample, activity};
+use crate::idle::proc::{self, CpuFile, TABLE_LIMIT_BYTES, Waiting};
+use crate::net::kept::Kept;
+
+/// What any other of these files holds at most.
+const FILE_LIMIT_BYTES: usize = 64 << 10;
+
+/// The open files of one running container. They hold its network namespace: drop them when it
+/// ends.
+#[derive(Debug)]
+pub struct Senses {
+    /// `/proc/<pid>/cgroup`: can't be read any more when the process has ended.
+    alive: Kept,
+    dev: Kept,
+    tcp: Vec<Kept>,
+    udp: Vec<Kept>,
+    cpu: Option<(CpuFile, Kept)>,
+}
+
+/// The process has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended;
+
+impl Senses {
+    /// The senses for the container of this full id, whose first process is this. `None`: it is
+    /// another machine's process, or its files can't be read.
+    pub fn open(pid: u32, id: &str, text: &mut Vec<u8>) -> Option<Senses> {
+        let file = |name: &str| Kept::open(Path::new(&format!("/proc/{pid}/{name}")));
+        let alive = file("cgroup").ok()?;
+        alive.read(text, FILE_LIMIT_BYTES).ok()?;
+        let is_its = text.windows(id.len().max(1)).any(|part| part == id.as_bytes());
+        if !is_its {
+            return None;
+        }
+        let cpu = proc::cpu_files(text, id).into_iter().find_map(|file| {
+            let kept = Kept::open(file.path()).ok()?;
+            kept.read(text, FILE_LIMIT_BYTES).ok()?;
+            file.nanos(text)?;
+            Some((file, kept))
+        });
+        let dev = file("net/dev").ok()?;
+        let tables = |names: [&str; 2]| names.iter().filter_map(|name| file(name).ok()).collect();
+        let (tcp, udp) = (tables(["net/tcp", "net/tcp6"]), tables(["net/udp", "net/udp6"]));
+        Some(Senses { alive, dev, tcp, udp, cpu })
+    }
+
+    /// What the counters say now, at a time in nanoseconds of any clock. Whether somebody is
+    /// connected is only looked up where it matters.
+    pub fn sample(
+        &self,
+        at_nanos: u64,
+        (rules, before): (&Rules, Option<&Sample>),
+        text: &mut Vec<u8>,
+    ) -> Result<Sample, Ended> {
+        let traffic = self.traffic(text)?;
+        let cpu_nanos = self.cpu.as_ref().and_then(|(file, kept)| {
+            kept.read(text, FILE_LIMIT_BYTES).ok()?;
+            file.nanos(text)
+        });
+        let mut sample = Sample { at_nanos, traffic, cpu_nanos, ..Sample::default() };
+        let has_moved = before.is_some_and(|before| before.traffic != sample.traffic);
+        if has_moved && activity(rules, before, Some(&sample)) == Activity::No {
+            sample.is_connected = self.is_connected(text);
+        }
+        Ok(sample)
+    }
+
+    /// What came in through its interfaces; `None`: it has none.
+    pub fn rx_bytes(&self, text: &mut Vec<u8>) -> Option<u64> {
+        self.dev.read(text, FILE_LIMIT_BYTES).ok()?;
+        Some(proc::traffic(text)?.rx_bytes)
+    }
+
+    fn traffic(&self, text: &mut Vec<u8>) -> Result<Option<Traffic>, Ended> {
+        self.alive.read(text, FILE_LIMIT_BYTES).map_err(|_| Ended)?;
+        self.dev.read(text, FILE_LIMIT_BYTES).map_err(|_| Ended)?;
+        Ok(proc::traffic(text))
+    }
+
+    /// What it has not taken yet.
+    pub fn waiting(&self, text: &mut Vec<u8>) -> Waiting {
+        let mut waiting = Waiting::default();
+        let tcp = self.tcp.iter().map(|table| (table, true));
+        for (table, is_tcp) in tcp.chain(self.udp.iter().map(|table| (table, false))) {
+            if table.read(text, TABLE_LIMIT_BYTES).is_err() {
+                continue;
+            }
+            let read = if is_tcp { proc::waiting_tcp(text) } else { proc::waiting_udp(text) };
+            waiting = waiting.and(read);
+        }
+        waiting
+    }
+
+    fn is_connected(&self, text: &mut Vec<u8>) -> bool {
+        let mut tables = self.tcp.iter();
+        tables.any(|table| table.read(text, TABLE_LIMIT_BYTES).is_ok() && proc::is_connected(text))
+    }
+}

@@ -1,0 +1,146 @@
+//! A container in the care of the daemon: what it is to be put to sleep by, and what was last seen of
+//! it. Asks nobody and orders nothing.
+//! Asks nobody and orders nothing.
+
+use std::time::{Duration, SystemTime};
+
+use crate::container::{self, Container};
+use crate::idle::activity::{Doors, Network, Rules, Sample, Sign};
+use crate::idle::fleet::Role;
+use crate::idle::proc::Waiting;
+use crate::plan::{self, Defaults, Plan};
+
+use super::senses::Senses;
+
+/// Where its counters are read.
+#[derive(Debug)]
+pub enum Counters {
+    /// It does not run, or nobody looked yet.
+    Unknown,
+    /// The engine was asked for its process.
+    Asked,
+    /// On this machine.
+    Here(Senses),
+    /// Only its engine can tell.
+    AtEngine,
+}
+
+/// What stood in the tables of a container when it was frozen, or was first seen so.
+#[derive(Clone, Copy, Debug)]
+pub struct Frozen {
+    /// `None`: not looked at since.
+    pub rx_bytes: Option<u64>,
+    /// What waited, the least that was seen.
+    pub waiting: Option<Waiting>,
+}
+
+/// The last wake.
+#[derive(Clone, Copy, Debug)]
+pub struct Woke {
+    /// When it was ready.
+    pub at: SystemTime,
+    /// How long that took, from the knock; `None`: it was not us.
+    pub took: Option<Duration>,
+}
+
+/// One container.
+#[derive(Debug)]
+pub struct Ward {
+    /// Its engine's place in the list.
+    pub engine: usize,
+    /// The full id.
+    pub id: String,
+    /// The engine's name and its own: `local/web`.
+    pub name: String,
+    /// How it sleeps and wakes; with a timeout of 0 it only does so for others.
+    pub plan: Plan,
+    /// What counts as activity; an error: it is left alone, and why.
+    pub rules: Result<Rules, String>,
+    /// Its labels ask for it to sleep.
+    pub is_asked_for: bool,
+    /// Its engine is on this machine.
+    pub is_local: bool,
+    /// Where its counters are.
+    pub counters: Counters,
+    /// What they said at the last poll.
+    pub before: Option<Sample>,
+    /// By what it was last active.
+    pub sign: Option<Sign>,
+    /// While it is frozen.
+    pub frozen: Option<Frozen>,
+    /// The last wake.
+    pub woke: Option<Woke>,
+    /// The problem told last, not to tell it twice.
+    pub problem: Option<String>,
+}
+
+impl Ward {
+    /// A container seen for the first time.
+    pub fn new(engine: usize, container: &Container, defaults: &Defaults) -> Ward {
+        let plan = plan_of(container, defaults);
+        Ward {
+            engine,
+            id: container.container_id.clone(),
+            name: name(container),
+            rules: rules(&plan, container),
+            plan,
+            is_asked_for: is_managed(container),
+            is_local: true,
+            counters: Counters::Unknown,
+            before: None,
+            sign: None,
+            frozen: None,
+            woke: None,
+            problem: None,
+        }
+    }
+
+    /// The same container under another name, or with other defaults.
+    pub fn renew(&mut self, container: &Container, defaults: &Defaults) {
+        self.plan = plan_of(container, defaults);
+        self.rules = rules(&self.plan, container);
+        self.name = name(container);
+        self.is_asked_for = is_managed(container);
+    }
+
+    /// Its counters begin anew.
+    pub fn forget(&mut self) {
+        (self.counters, self.before, self.frozen) = (Counters::Unknown, None, None);
+    }
+}
+
+/// What may be done with it.
+pub fn role(container: &Container, ward: &Ward) -> Role {
+    let is_database = container.is_blacklisted && !container.is_explicit;
+    match (is_managed(container), &ward.rules) {
+        (true, Ok(_)) => Role::Managed,
+        (false, Ok(_)) if !is_database && !is_exempt(container) => Role::Follows,
+        (_, Ok(_) | Err(_)) => Role::Stays,
+    }
+}
+
+/// Whether its labels ask for it to be put to sleep, and nothing stands against that.
+fn is_managed(container: &Container) -> bool {
+    container.idlewatcher_config.is_some() && !is_exempt(container)
+}
+
+fn is_exempt(container: &Container) -> bool {
+    container.is_excluded || container::is_swarm_task(container)
+}
+
+fn name(container: &Container) -> String {
+    format!("{}/{}", container.engine, container.container_name)
+}
+
+fn plan_of(container: &Container, defaults: &Defaults) -> Plan {
+    if let Some(plan) = &container.idlewatcher_config {
+        return plan.clone();
+    }
+    let needs = container.compose.as_ref().map_or(&[][..], |compose| &compose.depends_on);
+    // What is wrong with these labels was told with the container.
+    plan::read(&container.labels, needs, defaults, &mut Vec::new())
+}
+
+fn rules(plan: &Plan, container: &Container) -> Result<Rules, String> {
+    Rules::of(plan, Network::of(&container.network_mode), Doors::None)
+}
