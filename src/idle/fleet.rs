@@ -75,7 +75,7 @@ pub struct Fleet {
 struct Body {
     name: String,
     sight: Sight,
-    /// When its last run ended by itself or by other hands, since it was last told to start.
+    /// When its last run ended by itself or by other hands, if it is not to run again.
     ended: Option<Instant>,
     /// `None`: nobody is managed who needs it, or it is gone.
     machine: Option<Machine>,
@@ -307,11 +307,11 @@ impl Fleet {
         let actions = machine.step(input, now);
         self.is_moved |= discriminant(machine.state()) != kind;
         match machine.state() {
-            State::Starting(_) => body.ended = None,
             State::Asleep { .. } | State::Failed(_) if ran && is_told => body.ended = Some(now),
+            State::Asleep { .. } | State::Failed(_) => {}
             State::Gone { .. } => body.machine = None,
-            State::Asleep { .. } | State::Waiting { .. } | State::Booting { .. } => {}
-            State::Awake(_) | State::Hesitating(_) | State::Stopping(_) | State::Failed(_) => {}
+            State::Waiting { .. } | State::Starting(_) | State::Booting { .. } => body.ended = None,
+            State::Awake(_) | State::Hesitating(_) | State::Stopping(_) => body.ended = None,
         }
         for action in actions {
             match action {

@@ -21,6 +21,8 @@ mod docker_requests;
 mod docker_streams;
 mod dockerd;
 mod exchange;
+mod fleet;
+mod fleet_world;
 mod golden;
 mod groups;
 mod head;

@@ -1,7 +1,7 @@
 //! What the world makes of the machine's actions, and what must never be among them.
 
 use drowse::error::Why;
-use drowse::idle::backend::{Life, Nap, Order};
+use drowse::idle::backend::{Kind, Life, Nap, Order};
 use drowse::idle::message::{Action, Input};
 use drowse::idle::state::Door;
 
@@ -21,6 +21,10 @@ impl World {
                     true => Course::refused(5, Why::Unreachable("connection refused".into())),
                     false => self.engine.order(order, &mut self.dice),
                 };
+                if self.known_run != self.engine.run {
+                    // Other hands started it anew, and the machine can't know yet.
+                    self.engine.doomed = 0;
+                }
                 for (delay, effect) in course.effects {
                     self.after(delay, Happening::Effect(effect));
                 }
@@ -90,7 +94,11 @@ impl World {
             return Err("put to sleep, but it never should be".into());
         };
         let idle = idle.as_millis() as u64;
-        let seen = self.active_at.iter().filter(|at| **at <= self.looked_at).max();
+        let seen = self
+            .active_at
+            .iter()
+            .filter(|at| **at <= self.looked_at)
+            .max();
         match seen {
             Some(at) if at + idle > self.now => Err(format!("put to sleep, but active at {at}")),
             _ if self.door == Door::Down && order != Order::Pause => {
@@ -124,8 +132,10 @@ impl World {
         Ok(())
     }
 
+    /// A job is ready when it runs, even if it was restarted while we told it to end.
     fn is_doomed(&self) -> bool {
-        self.engine.life == Some(Runs) && self.engine.doomed == self.engine.run
+        let is_job = self.terms.kind == Kind::Job;
+        !is_job && self.engine.life == Some(Runs) && self.engine.doomed == self.engine.run
     }
 
     /// Somebody connects.
@@ -199,9 +209,9 @@ impl World {
             (Some(at), _) if self.now - at > self.budget => {
                 Err(format!("who knocked at {at} waits unanswered"))
             }
-            (_, Some(at)) if self.now - at > self.budget + blind => {
-                Err(format!("who came to the frozen one at {at} waits unanswered"))
-            }
+            (_, Some(at)) if self.now - at > self.budget + blind => Err(format!(
+                "who came to the frozen one at {at} waits unanswered"
+            )),
             _ => Ok(()),
         }
     }

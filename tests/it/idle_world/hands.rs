@@ -37,7 +37,9 @@ pub fn terms(dice: &mut Dice) -> Terms {
 impl World {
     /// An effect happens, and the engine tells of it.
     pub fn effect(&mut self, effect: Effect) {
-        let Some(life) = self.engine.happen(effect, self.now, self.boot) else { return };
+        let Some(life) = self.engine.happen(effect, self.now, self.boot) else {
+            return;
+        };
         if life == Some(Runs) && self.has_health {
             let healthy = self.engine.ready_at.max(self.now) + 10 - self.now;
             self.after(healthy, Happening::Healthy(self.engine.run));
@@ -126,11 +128,17 @@ impl World {
             42..50 => self.step(Input::WakeOrder),
             50..56 => {
                 self.kept_until = Some(self.now + soon * 5);
-                self.step(Input::Keep(self.instant() + Duration::from_millis(soon * 5)))
+                self.step(Input::Keep(
+                    self.instant() + Duration::from_millis(soon * 5),
+                ))
             }
             56..70 => {
                 self.needed = !self.needed;
-                self.step(if self.needed { Input::Needed } else { Input::Spare })
+                self.step(if self.needed {
+                    Input::Needed
+                } else {
+                    Input::Spare
+                })
             }
             70..78 => self.reload(),
             78..88 => self.engine_lost(),

@@ -79,6 +79,8 @@ pub struct World {
     pub lost: bool,
     /// What the machine was told last.
     pub told: Life,
+    /// The run that the machine knows of.
+    pub known_run: u32,
     pub needed: bool,
     pub kept_until: Option<u64>,
     pub told_to_sleep: bool,
@@ -102,7 +104,12 @@ pub fn play(seed: u64, trace: bool) -> Result<World, Box<(Wrong, World)>> {
 impl World {
     fn new(seed: u64, trace: bool) -> World {
         let mut dice = Dice::new(seed);
-        let life = dice.one(&[Runs, Down(Nap::Stopped), Down(Nap::Stopped), Down(Nap::Paused)]);
+        let life = dice.one(&[
+            Runs,
+            Down(Nap::Stopped),
+            Down(Nap::Stopped),
+            Down(Nap::Paused),
+        ]);
         let terms = terms(&mut dice);
         let slowness = dice.one(&[30, 400, 3_000, 12_000]);
         let t0 = Instant::now();
@@ -131,6 +138,7 @@ impl World {
             stream_at: 0,
             lost: false,
             told: life,
+            known_run: 1,
             needed: false,
             kept_until: None,
             told_to_sleep: false,
@@ -139,7 +147,9 @@ impl World {
             tally: BTreeMap::new(),
             trace: trace.then(Vec::new),
         };
-        actions.into_iter().for_each(|action| world.act(action).unwrap());
+        actions
+            .into_iter()
+            .for_each(|action| world.act(action).unwrap());
         for (at, what) in [
             (world.dice.below(5_000), Happening::Client),
             (world.dice.below(POLL_MS), Happening::Poll),
@@ -154,14 +164,19 @@ impl World {
 
     /// What was seen, line by line.
     pub fn trace(&self) -> String {
-        self.trace.as_ref().map(|lines| lines.join("\n")).unwrap_or_default()
+        self.trace
+            .as_ref()
+            .map(|lines| lines.join("\n"))
+            .unwrap_or_default()
     }
 
     fn run(&mut self) -> Result<(), Wrong> {
         for _ in 0..STEPS_LIMIT {
             let due = self.queue.first_key_value().map(|((at, _), _)| *at);
             let tick = self.machine.deadline().map(|at| self.ms(at));
-            let Some(next) = due.into_iter().chain(tick).min() else { break };
+            let Some(next) = due.into_iter().chain(tick).min() else {
+                break;
+            };
             if next > WILD_MS + QUIET_MS || self.left {
                 return self.at_the_end();
             }
@@ -178,7 +193,9 @@ impl World {
     }
 
     fn ms(&self, at: Instant) -> u64 {
-        at.saturating_duration_since(self.t0).as_micros().div_ceil(1_000) as u64
+        at.saturating_duration_since(self.t0)
+            .as_micros()
+            .div_ceil(1_000) as u64
     }
 
     pub fn instant(&self) -> Instant {
@@ -215,6 +232,9 @@ impl World {
             Input::Status(ticket, life) if self.machine.state().awaits(ticket) => self.told = life,
             _ => {}
         }
+        if matches!(input, Input::Saw(Runs) | Input::Status(_, Runs)) {
+            self.known_run = self.engine.run;
+        }
         let actions = self.machine.step(input, now);
         if let (Some(trace), Some(input)) = (&mut self.trace, was) {
             let (now, life) = (self.now, self.engine.life);
@@ -227,9 +247,10 @@ impl World {
 
     fn happen(&mut self, what: Happening) -> Result<(), Wrong> {
         match what {
-            Happening::Tell(Input::Accepted(ticket)) if self.lost => {
-                self.step(Input::Refused(ticket, Why::Broken("the engine went away".into())))
-            }
+            Happening::Tell(Input::Accepted(ticket)) if self.lost => self.step(Input::Refused(
+                ticket,
+                Why::Broken("the engine went away".into()),
+            )),
             Happening::Tell(input) => self.step(input),
             Happening::Event(stream, _) if stream != self.stream => Ok(()),
             Happening::Event(_, input) => self.step(input),
@@ -238,7 +259,10 @@ impl World {
                 Ok(())
             }
             Happening::Sample(ticket, delay) => {
-                let input = self.engine.life.map_or(Input::Gone, |l| Input::Status(ticket, l));
+                let input = self
+                    .engine
+                    .life
+                    .map_or(Input::Gone, |l| Input::Status(ticket, l));
                 if !self.lost {
                     self.after(delay, Happening::Tell(input));
                 }
@@ -246,7 +270,11 @@ impl World {
             }
             Happening::Probe(ticket, delay) => {
                 let ready = self.engine.answers(self.now);
-                let input = if ready { Input::Ready(ticket) } else { Input::NotReady(ticket) };
+                let input = if ready {
+                    Input::Ready(ticket)
+                } else {
+                    Input::NotReady(ticket)
+                };
                 self.after(delay, Happening::Tell(input));
                 Ok(())
             }
@@ -282,7 +310,11 @@ impl World {
     /// Everything is quiet: the machine and the engine are of one mind, and it sleeps.
     fn at_the_end(&self) -> Result<(), Wrong> {
         let (state, life) = (self.machine.state(), self.engine.life);
-        let door = if life == Some(Down(Nap::Stopped)) { Door::Up } else { Door::Down };
+        let door = if life == Some(Down(Nap::Stopped)) {
+            Door::Up
+        } else {
+            Door::Down
+        };
         match () {
             () if state.life() != life => Err(format!("it ends as {state:?}, but is {life:?}")),
             () if self.left => Ok(()),
