@@ -30,6 +30,7 @@ mod home;
 mod host;
 mod house;
 mod idle_world;
+mod inherited;
 mod labels;
 mod misconfig;
 mod net;
