@@ -32,7 +32,10 @@ test: ## everything, with real engines in a throw-away world (tests/world; needs
 bench: build ## speed, memory and size, as ratios beside curl, docker and jq
 	tests/bench/run
 
-install: build ## into $(DESTDIR)$(PREFIX)/bin
+install: build ## into $(DESTDIR)$(PREFIX): bin/drowse and lib/systemd/system/drowse.service
 	install -Dm755 $(BIN) $(DESTDIR)$(PREFIX)/bin/drowse
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|^ExecStart=/usr/local/|ExecStart=$(PREFIX)/|' src/drowse.service \
+	  >$(DESTDIR)$(PREFIX)/lib/systemd/system/drowse.service
 
 .PHONY: help run build check test bench install

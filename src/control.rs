@@ -9,7 +9,7 @@
 //! anything else                                    {"error":"…"}
 //! ```
 //!
-//! Who asks leaves its side open until the answer is there: closing it means not to wait any more.
+//! Who asks may close its own side at once: the answer comes all the same.
 
 pub mod names;
 pub mod request;

@@ -209,7 +209,8 @@ fn open_stream() -> Deed {
     Deed::Say(format!("HTTP/1.1 200 OK\r\n{JSON}Transfer-Encoding: chunked\r\n\r\n").into())
 }
 
-fn json(status: u16, body: &str) -> Deed {
+/// A whole answer in JSON.
+pub fn json(status: u16, body: &str) -> Deed {
     http(status, JSON, body)
 }
 
