@@ -35,6 +35,7 @@ mod pipes;
 mod plans;
 mod proxy;
 mod random_replies;
+mod reactor;
 mod recorded;
 mod replies;
 mod servers;
