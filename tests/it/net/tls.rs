@@ -17,7 +17,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
 use super::server::Answer::{self, Text};
-use super::server::{self, Server, call, get, soon};
+use super::server::{self, Script, Server, call, get, soon};
 
 pub fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/tls").join(name)
@@ -46,6 +46,16 @@ pub fn server_of(
     clients: Clients,
     answers: Vec<Answer>,
 ) -> (Endpoint, Server) {
+    serving(versions, cert, clients, vec![answers])
+}
+
+/// The same, with a script for each connection.
+pub fn serving(
+    versions: &[&'static rustls::SupportedProtocolVersion],
+    cert: &str,
+    clients: Clients,
+    scripts: Vec<Script>,
+) -> (Endpoint, Server) {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(provider.clone());
     let builder = builder.with_protocol_versions(versions).unwrap();
@@ -60,7 +70,7 @@ pub fn server_of(
     };
     let key = PrivateKeyDer::from_pem_file(file("server.key")).unwrap();
     let config = Arc::new(builder.with_single_cert(vec![certificate(cert)], key).unwrap());
-    let (endpoint, server) = server::tcp(vec![answers], move |stream: TcpStream| {
+    let (endpoint, server) = server::tcp(scripts, move |stream: TcpStream| {
         StreamOwned::new(ServerConnection::new(config.clone()).unwrap(), stream)
     });
     let Route::Tcp { host, port } = endpoint.route else { unreachable!() };
