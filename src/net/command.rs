@@ -104,6 +104,11 @@ impl Command {
         self.stream.as_fd()
     }
 
+    /// Readable when there is something to [`listen`](Command::listen) to; `None`: it has ended.
+    pub fn stderr(&self) -> Option<BorrowedFd<'_>> {
+        self.stderr.as_ref().map(AsFd::as_fd)
+    }
+
     /// Takes what there is of stderr and keeps its end, so that a talkative child is not held up.
     pub fn listen(&mut self) {
         let mut piece = [0; 4096];

@@ -291,8 +291,9 @@ impl<T: Clone> Reactor<T> {
                 if pool.parked.len() < PARKED_LIMIT
                     && let Some(stream) = stream
                 {
-                    let _ =
-                        self.poll.registry().deregister(&mut SourceFd(&stream.fd().as_raw_fd()));
+                    for fd in stream.fds() {
+                        let _ = self.poll.registry().deregister(&mut SourceFd(&fd.as_raw_fd()));
+                    }
                     pool.parked.push(stream);
                 }
                 out.push(running.over());
@@ -340,7 +341,7 @@ impl<T: Clone> Reactor<T> {
         Event::Over(running.tag, Err(why))
     }
 
-    /// Gives an exchange a free slot and registers its socket.
+    /// Gives an exchange a free slot and registers its sockets.
     fn admit(&mut self, mut running: Running<T>) {
         let free = self.slots.iter().position(|slot| slot.running.is_none());
         let index = free.unwrap_or_else(|| {
@@ -356,10 +357,9 @@ impl<T: Clone> Reactor<T> {
         let token = Token(slot.generation << INDEX_BITS | index);
         running.plan_retry(self.now);
         let both = Interest::READABLE | Interest::WRITABLE;
-        let registered = match running.talk.fd() {
-            Some(fd) => self.poll.registry().register(&mut SourceFd(&fd.as_raw_fd()), token, both),
-            None => Ok(()),
-        };
+        let registered = running.talk.fds().into_iter().try_for_each(|fd| {
+            self.poll.registry().register(&mut SourceFd(&fd.as_raw_fd()), token, both)
+        });
         match registered {
             Ok(()) => slot.running = Some(running),
             Err(error) => {
@@ -382,5 +382,34 @@ impl<T: Clone> Reactor<T> {
             Ok(()) => self.admit(running),
             Err(why) => out.push(self.failed(running, why)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Request;
+    use crate::net::Route;
+    use crate::net::talk::Mode;
+
+    #[test]
+    fn a_late_event_never_reaches_the_successor_in_a_slot() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let (url, authority, route) = (String::new(), "d".into(), Route::Unix(path));
+        let mut reactor = Reactor::new().unwrap();
+        let lease = reactor.lease(&Endpoint { url, authority, route });
+        let request =
+            Request { method: Method::Get, path: "/".into(), headers: vec![], body: vec![] };
+        let (prefix, patience, mode) = (String::new(), Patience::Ordinary, Mode::Whole);
+        let ask = Ask { request, prefix, patience, mode };
+        let mut heeded = |tag| {
+            reactor.hang_up(|_| true);
+            reactor.ask(&lease, ask.clone(), tag);
+            [1, 2].map(|generation| reactor.heed(generation << INDEX_BITS, &mut Vec::new()))
+        };
+        assert_eq!(heeded("first"), [Some(0), None]);
+        assert_eq!(heeded("second"), [None, Some(0)]);
     }
 }

@@ -87,7 +87,7 @@ impl<T: Clone> Running<T> {
     pub fn plan_retry(&mut self, now: Instant) {
         let left = self.connect_by.until.saturating_duration_since(now);
         self.retry_at = match u32::try_from(self.talk.untried(&self.way)) {
-            _ if self.talk.fd().is_none() => Some(now + FULL_RETRY_EVERY),
+            _ if self.talk.fds().is_empty() => Some(now + FULL_RETRY_EVERY),
             Ok(untried @ 2..) => Some(now + left / untried),
             Ok(_) | Err(_) => None,
         };

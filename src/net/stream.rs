@@ -118,6 +118,15 @@ impl Stream {
         }
     }
 
+    /// All that a reactor waits on: a command whose stderr is not read is held up.
+    pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let stderr = match self {
+            Stream::Command(command) => command.stderr(),
+            Stream::Unix(_) | Stream::Tcp(_) | Stream::Tls(_) => None,
+        };
+        [Some(self.fd()), stderr].into_iter().flatten()
+    }
+
     /// Whether a stream that rests between two exchanges can take the next: still open, and
     /// nothing on it that nobody asked for.
     pub fn is_at_rest(&mut self) -> bool {

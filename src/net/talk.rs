@@ -101,13 +101,13 @@ impl Talk {
         Ok(Talk { place: begin(way)?, exchange, reused: false, body: Vec::new() })
     }
 
-    /// The socket to wait on; `None`: wait for the next retry instead.
-    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+    /// What to wait on; nothing: wait for the next retry instead.
+    pub fn fds(&self) -> Vec<BorrowedFd<'_>> {
         match &self.place {
-            Place::LookingUp(lookup) => Some(lookup.fd()),
-            Place::Full => None,
-            Place::Connecting { socket, .. } => Some(socket.as_fd()),
-            Place::Open(stream) => Some(stream.fd()),
+            Place::LookingUp(lookup) => vec![lookup.fd()],
+            Place::Full => Vec::new(),
+            Place::Connecting { socket, .. } => vec![socket.as_fd()],
+            Place::Open(stream) => stream.fds().collect(),
         }
     }
 

@@ -1,7 +1,8 @@
 # Sourced by the benches: runs two commands in turn and compares them pair by pair.
 # shellcheck shell=bash
 
-drowse=$PWD/target/release/drowse
+target=${CARGO_TARGET_DIR:-$PWD/target}
+drowse=$target/release/drowse
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

@@ -43,6 +43,7 @@ mod plans;
 mod proc;
 mod proxy;
 mod random_replies;
+mod reactor;
 mod recorded;
 mod replies;
 mod servers;

@@ -1,8 +1,8 @@
 //! Calls on real sockets: what goes out, what comes back, and what is said when nothing does.
 
-mod server;
+pub mod server;
 mod threads;
-mod tls;
+pub mod tls;
 mod wrong;
 
 use std::io::{Read, Write};

@@ -17,9 +17,9 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
 use super::server::Answer::{self, Text};
-use super::server::{self, Server, call, get, soon};
+use super::server::{self, Script, Server, call, get, soon};
 
-fn file(name: &str) -> PathBuf {
+pub fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/tls").join(name)
 }
 
@@ -27,23 +27,34 @@ fn certificate(name: &str) -> CertificateDer<'static> {
     CertificateDer::from_pem_file(file(name)).unwrap()
 }
 
+/// Whom a server lets in.
 #[derive(Clone, Copy)]
-enum Clients {
+pub enum Clients {
     Anybody,
     OnlySignedBy(&'static str),
 }
 
 /// A server with this certificate, and the endpoint to reach it by `engine.test`.
-fn server(cert: &str, clients: Clients, answers: Vec<Answer>) -> (Endpoint, Server) {
+pub fn server(cert: &str, clients: Clients, answers: Vec<Answer>) -> (Endpoint, Server) {
     let versions = [&rustls::version::TLS12, &rustls::version::TLS13];
     server_of(&versions, cert, clients, answers)
 }
 
-fn server_of(
+pub fn server_of(
     versions: &[&'static rustls::SupportedProtocolVersion],
     cert: &str,
     clients: Clients,
     answers: Vec<Answer>,
+) -> (Endpoint, Server) {
+    serving(versions, cert, clients, vec![answers])
+}
+
+/// The same, with a script for each connection.
+pub fn serving(
+    versions: &[&'static rustls::SupportedProtocolVersion],
+    cert: &str,
+    clients: Clients,
+    scripts: Vec<Script>,
 ) -> (Endpoint, Server) {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(provider.clone());
@@ -59,7 +70,7 @@ fn server_of(
     };
     let key = PrivateKeyDer::from_pem_file(file("server.key")).unwrap();
     let config = Arc::new(builder.with_single_cert(vec![certificate(cert)], key).unwrap());
-    let (endpoint, server) = server::tcp(vec![answers], move |stream: TcpStream| {
+    let (endpoint, server) = server::tcp(scripts, move |stream: TcpStream| {
         StreamOwned::new(ServerConnection::new(config.clone()).unwrap(), stream)
     });
     let Route::Tcp { host, port } = endpoint.route else { unreachable!() };
@@ -71,12 +82,12 @@ fn server_of(
     (Endpoint { route: Route::Tls { host, port, tls }, ..endpoint }, server)
 }
 
-fn setup(endpoint: &mut Endpoint) -> &mut Tls {
+pub fn setup(endpoint: &mut Endpoint) -> &mut Tls {
     let Route::Tls { tls, .. } = &mut endpoint.route else { unreachable!() };
     tls
 }
 
-fn us() -> Option<Identity> {
+pub fn us() -> Option<Identity> {
     Some(Identity { cert: file("client.pem"), key: file("client.key") })
 }
 
