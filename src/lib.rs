@@ -12,6 +12,7 @@ pub mod follow;
 pub mod host;
 pub mod http;
 pub mod image;
+pub mod json;
 pub mod label;
 pub mod memory;
 pub mod nearest;
