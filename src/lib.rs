@@ -15,6 +15,7 @@ pub mod host;
 pub mod http;
 pub mod idle;
 pub mod image;
+pub mod json;
 pub mod label;
 pub mod memory;
 pub mod nearest;

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
+use crate::json::write;
+
 use super::Outcome;
 use super::table::{Row, Table};
 use super::text;
@@ -39,6 +41,8 @@ impl FromStr for Format {
 /// Prints objects of one kind in one format.
 pub struct Printer {
     out: BufWriter<StdoutLock<'static>>,
+    /// The object that is being written.
+    object: Vec<u8>,
     form: Form,
 }
 
@@ -58,27 +62,26 @@ impl Printer {
             Format::Json => Form::Json { first: true },
             Format::Jsonl => Form::Jsonl,
         };
-        Printer { out: BufWriter::with_capacity(BUFFER_BYTES, stdout.lock()), form }
+        let out = BufWriter::with_capacity(BUFFER_BYTES, stdout.lock());
+        Printer { out, object: Vec::new(), form }
     }
 
     /// One object more. A table keeps it until [`Printer::flush`].
     pub fn print<T: Serialize + Row>(&mut self, object: &T) -> io::Result<()> {
+        self.object.clear();
         match &mut self.form {
-            Form::Table(table) => {
-                table.push(object.cells());
-                return Ok(());
-            }
+            Form::Table(table) => table.push(object.cells()),
             Form::Json { first } => {
-                self.out.write_all(if *first { b"[" } else { b",\n" })?;
+                self.object.extend_from_slice(if *first { b"[" } else { b",\n" });
                 *first = false;
+                write::json(object, &mut self.object);
             }
-            Form::Jsonl => {}
+            Form::Jsonl => {
+                write::json(object, &mut self.object);
+                self.object.push(b'\n');
+            }
         }
-        serde_json::to_writer(&mut self.out, object)?;
-        match self.form {
-            Form::Jsonl => self.out.write_all(b"\n"),
-            Form::Table(_) | Form::Json { .. } => Ok(()),
-        }
+        self.out.write_all(&self.object)
     }
 
     /// Shows what came so far: an engine has answered, the next one may take its time.

@@ -10,6 +10,7 @@ use crate::container::Container;
 use crate::docker::change::Change;
 use crate::docker::time;
 use crate::follow::{Follow, News, Tag, Terms, Which};
+use crate::json::write;
 use crate::memory;
 use crate::net::outlet::Outlet;
 use crate::net::reactor::Reactor;
@@ -151,11 +152,7 @@ impl Session<'_> {
         let engine = self.config.engines.get(news.engine).map_or("", |one| one.name.as_str());
         match &mut self.show {
             Show::Screen(screen) => screen.take(engine, &news.change),
-            Show::Lines => {
-                let mut line = json(engine, &news.change)?;
-                line.push(b'\n');
-                self.out.push(&line);
-            }
+            Show::Lines => self.out.push(&json_line(engine, &news.change)),
         }
         Ok(())
     }
@@ -168,18 +165,24 @@ fn admitted(filter: &Filter, change: &Change<Container>) -> bool {
     }
 }
 
-fn json(engine: &str, change: &Change<Container>) -> io::Result<Vec<u8>> {
+fn json_line(engine: &str, change: &Change<Container>) -> Vec<u8> {
     let line = |event| Line { at: now(), container: None, engine: None, event, why: None };
     let engine = Some(engine);
-    Ok(match change {
-        Change::Present(container) => serde_json::to_vec(container)?,
+    let mut out = Vec::new();
+    match change {
+        Change::Present(container) => write::json(container, &mut out),
         Change::Changed { event, at, container } => {
             let at = at.map_or_else(now, time::rfc3339);
-            serde_json::to_vec(&Line { at, container: Some(container), ..line(event) })?
+            let line = Line { at, container: Some(container), ..line(event) };
+            write::json(&line, &mut out);
         }
-        Change::Lost(why) => serde_json::to_vec(&Line { engine, why: Some(why), ..line("lost") })?,
-        Change::Back => serde_json::to_vec(&Line { engine, ..line("back") })?,
-    })
+        Change::Lost(why) => {
+            write::json(&Line { engine, why: Some(why), ..line("lost") }, &mut out);
+        }
+        Change::Back => write::json(&Line { engine, ..line("back") }, &mut out),
+    }
+    out.push(b'\n');
+    out
 }
 
 /// For what no engine gave a time.

@@ -1,5 +1,4 @@
-//! A container in the care of the daemon: what it is to be put to sleep by, and what was last seen of
-//! it. Asks nobody and orders nothing.
+//! A container in the daemon's care: what it is to be put to sleep by, and what was seen of it.
 //! Asks nobody and orders nothing.
 
 use std::time::{Duration, SystemTime};

@@ -2,6 +2,7 @@
 //! given. A bad one never hides the good ones; the input is never copied.
 
 mod reader;
+mod typed;
 
 use std::ops::ControlFlow;
 

@@ -6,7 +6,7 @@ mod attend;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -106,35 +106,6 @@ impl<T: Clone> Reactor<T> {
     /// A lease on every connected client; see [`Clients::clients`].
     pub fn clients(&mut self) -> Vec<Lease> {
         self.clients.clients()
-    }
-
-    /// Tells of these signals from now on, instead of what they do by default.
-    pub fn mind_signals(&mut self, numbers: &[i32]) -> io::Result<()> {
-        for (&number, token) in numbers.iter().zip(SIGNALS..MINDED) {
-            let signal = Signal::mind(number)?;
-            self.register(signal.fd(), Token(token), Interest::READABLE)?;
-            self.signals.insert(token, signal);
-        }
-        Ok(())
-    }
-
-    /// A signal that came since the last turn; for one who has to wait for something else, which
-    /// may take long: reads the clock.
-    pub fn signalled(&mut self) -> bool {
-        self.now = Instant::now();
-        self.signals.values_mut().any(Signal::came)
-    }
-
-    /// Tells when the reader of this descriptor has made room, or has gone. Of files nothing is
-    /// told: they always have room.
-    pub fn mind_reader(&mut self, fd: impl AsFd) -> io::Result<()> {
-        let fd = fd.as_fd().try_clone_to_owned()?;
-        match self.register(fd.as_fd(), Token(MINDED), Interest::WRITABLE) {
-            Ok(()) => self.minded = Some(fd),
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
-            Err(error) => return Err(error),
-        }
-        Ok(())
     }
 
     fn register(&self, fd: BorrowedFd<'_>, token: Token, interest: Interest) -> io::Result<()> {

@@ -18,23 +18,11 @@ fn what_is_needed_wakes_first_and_what_is_independent_side_by_side() {
     yard.tell("app", Input::Knock);
     assert_eq!(yard.orders(), [("db", Start), ("cache", Start)]);
     yard.comes_up("cache");
-    yard.saw(
-        "db",
-        Sight {
-            health: Health::Starting,
-            ..RUNS
-        },
-    );
+    yard.saw("db", Sight { health: Health::Starting, ..RUNS });
     let probe = yard.tickets[&yard.key("db")];
     yard.tell("db", Input::Ready(probe));
     assert_eq!(yard.orders(), [], "it runs and answers, but is not healthy");
-    yard.saw(
-        "db",
-        Sight {
-            health: Health::Healthy,
-            ..RUNS
-        },
-    );
+    yard.saw("db", Sight { health: Health::Healthy, ..RUNS });
     assert_eq!(yard.orders(), [("api", Start)]);
     yard.saw("api", RUNS);
     assert_eq!(yard.orders(), [("app", Start)], "it only has to be started");
@@ -46,16 +34,10 @@ fn what_is_needed_wakes_first_and_what_is_independent_side_by_side() {
 fn no_more_wake_at_once_than_allowed_and_the_first_in_line_comes_first() {
     let mut yard = Yard::new("a:\n b:\n c: d\n d:");
     yard.fleet.limit(1);
-    ["b", "c", "a"]
-        .iter()
-        .for_each(|name| yard.tell(name, Input::Knock));
+    ["b", "c", "a"].iter().for_each(|name| yard.tell(name, Input::Knock));
     assert_eq!(yard.orders(), [("b", Start)]);
     yard.comes_up("b");
-    assert_eq!(
-        yard.orders(),
-        [("d", Start)],
-        "the one that c needs, before a"
-    );
+    assert_eq!(yard.orders(), [("d", Start)], "the one that c needs, before a");
     yard.comes_up("d");
     assert_eq!(yard.orders(), [("c", Start)]);
     yard.fleet.limit(2);
@@ -72,22 +54,11 @@ fn who_needs_what_failed_is_told_so_at_once() {
     let refusals = yard.refusals();
     let named: Vec<_> = refusals.iter().map(|(name, _)| *name).collect();
     assert_eq!(named, ["db", "api", "app"], "{why}");
-    assert!(
-        refusals[1].1.starts_with("db, which it needs: "),
-        "{refusals:?}"
-    );
-    assert!(
-        refusals[2]
-            .1
-            .starts_with("api, which it needs: db, which it needs: ")
-    );
+    assert!(refusals[1].1.starts_with("db, which it needs: "), "{refusals:?}");
+    assert!(refusals[2].1.starts_with("api, which it needs: db, which it needs: "));
     yard.pass(secs(1));
     yard.tell("other", Input::Knock);
-    assert_eq!(
-        yard.refusals().len(),
-        1,
-        "for a moment that answers for all"
-    );
+    assert_eq!(yard.refusals().len(), 1, "for a moment that answers for all");
     yard.tell("other", Input::WakeOrder);
     assert_eq!(yard.orders(), [("db", Start)], "who orders is not put off");
 }
@@ -152,12 +123,8 @@ fn what_only_had_to_start_may_have_ended_well() {
     yard.tell("late", Input::Knock);
     assert_eq!(yard.orders(), [("late", Start)], "it ran just now");
     yard.comes_up("late");
-    ["app", "late"]
-        .iter()
-        .for_each(|name| yard.tell(name, Input::SleepOrder));
-    ["app", "late"]
-        .iter()
-        .for_each(|name| yard.saw(name, ended(0)));
+    ["app", "late"].iter().for_each(|name| yard.tell(name, Input::SleepOrder));
+    ["app", "late"].iter().for_each(|name| yard.saw(name, ended(0)));
     yard.pass(secs(9));
     yard.done.clear();
     yard.tell("late", Input::Knock);
@@ -176,11 +143,7 @@ fn a_stop_that_ends_well_is_no_start() {
     yard.saw("db", ended(0));
     assert_eq!(yard.orders(), [("db", Start)]);
     yard.refused("db", "no");
-    assert_eq!(
-        yard.phase("app"),
-        Phase::Failed,
-        "what ended well before is not what failed now"
-    );
+    assert_eq!(yard.phase("app"), Phase::Failed, "what ended well before is not what failed now");
 }
 
 #[test]
@@ -228,11 +191,7 @@ fn who_needs_nobody_managed_has_no_machine() {
             known.role = Role::Follows;
         }
     });
-    let watched: Vec<_> = yard
-        .fleet
-        .machines()
-        .map(|(key, _)| yard.name(key))
-        .collect();
+    let watched: Vec<_> = yard.fleet.machines().map(|(key, _)| yard.name(key)).collect();
     assert_eq!(watched, ["app", "db", "disk"]);
 }
 
@@ -313,15 +272,8 @@ fn a_reload_keeps_the_state_of_what_did_not_change() {
     yard.arrange();
     assert_eq!(yard.done, []);
     let terms = *yard.fleet.machine(yard.key("app")).unwrap().terms();
-    assert_eq!(
-        terms.turn_timeout,
-        secs(30 + 10),
-        "the line, and what it needs"
-    );
-    assert_eq!(
-        (yard.phase("app"), yard.phase("db")),
-        (Phase::Waking, Phase::Awake)
-    );
+    assert_eq!(terms.turn_timeout, secs(30 + 10), "the line, and what it needs");
+    assert_eq!((yard.phase("app"), yard.phase("db")), (Phase::Waking, Phase::Awake));
 }
 
 #[test]
@@ -331,17 +283,10 @@ fn who_is_removed_is_waited_for_no_longer() {
     yard.done.clear();
     yard.tell("db", Input::Gone);
     let why = "db, which it needs: it is gone";
-    assert_eq!(
-        yard.refusals(),
-        [("db", "it was removed".into()), ("app", why.into())]
-    );
+    assert_eq!(yard.refusals(), [("db", "it was removed".into()), ("app", why.into())]);
     yard.all.truncate(1);
     yard.arrange();
     yard.pass(secs(5));
     yard.tell("app", Input::Knock);
-    assert_eq!(
-        yard.orders(),
-        [("app", Start)],
-        "who depends on the unknown wakes alone"
-    );
+    assert_eq!(yard.orders(), [("app", Start)], "who depends on the unknown wakes alone");
 }

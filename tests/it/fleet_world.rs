@@ -18,10 +18,7 @@ const KINDS: usize = 17;
 
 #[test]
 fn nothing_that_must_never_be_is_in_ten_thousand_fleets() {
-    let seeds = match std::env::var("DROWSE_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-    {
+    let seeds = match std::env::var("DROWSE_SEED").ok().and_then(|seed| seed.parse().ok()) {
         Some(seed) => seed..seed + 1,
         None => 0..SEEDS,
     };
@@ -32,23 +29,14 @@ fn nothing_that_must_never_be_is_in_ten_thousand_fleets() {
         if let Some(wrong) = wrong {
             panic!("seed {seed}: {wrong}\n{}", shown(&play(seed, true).0));
         }
-        world
-            .tally
-            .iter()
-            .for_each(|(kind, n)| *tally.entry(kind).or_default() += n);
+        world.tally.iter().for_each(|(kind, n)| *tally.entry(kind).or_default() += n);
         if is_one {
             println!("{}", shown(&world));
         }
     }
     println!("{tally:?}");
-    let rare: Vec<_> = tally
-        .iter()
-        .filter(|(_, n)| u64::from(**n) < SEEDS / 20)
-        .collect();
-    assert!(
-        is_one || (rare.is_empty() && tally.len() == KINDS),
-        "{rare:?} of {tally:?}"
-    );
+    let rare: Vec<_> = tally.iter().filter(|(_, n)| u64::from(**n) < SEEDS / 20).collect();
+    assert!(is_one || (rare.is_empty() && tally.len() == KINDS), "{rare:?} of {tally:?}");
 }
 
 /// The last lines of what happened.

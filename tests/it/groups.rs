@@ -16,9 +16,7 @@ struct Stack {
 impl Stack {
     /// Of lines `name: what it depends on`.
     fn new(lines: &str) -> Stack {
-        let mut stack = Stack {
-            members: Vec::new(),
-        };
+        let mut stack = Stack { members: Vec::new() };
         for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let (name, needs) = line.split_once(':').unwrap();
             let name: &'static str = Box::leak(name.to_owned().into());
@@ -40,11 +38,7 @@ impl Stack {
     }
 
     fn with(mut self, name: &str, change: impl Fn(&mut Member<'static>)) -> Stack {
-        let member = self
-            .members
-            .iter_mut()
-            .find(|member| member.name == name)
-            .unwrap();
+        let member = self.members.iter_mut().find(|member| member.name == name).unwrap();
         change(member);
         self
     }
@@ -54,19 +48,11 @@ impl Stack {
     }
 
     fn key(&self, name: &str) -> Key {
-        self.members
-            .iter()
-            .find(|member| member.name == name)
-            .unwrap()
-            .key
+        self.members.iter().find(|member| member.name == name).unwrap().key
     }
 
     fn name(&self, key: Key) -> &'static str {
-        self.members
-            .iter()
-            .find(|member| member.key == key)
-            .unwrap()
-            .name
+        self.members.iter().find(|member| member.key == key).unwrap().name
     }
 
     fn names(&self, keys: impl IntoIterator<Item = Key>) -> Vec<&'static str> {
@@ -89,41 +75,19 @@ fn the_same_project_comes_first_then_names_then_aliases_then_other_engines() {
         stack.with("far", move |far| (far.name, far.engine) = ("db", engine))
     };
     let service = |near: &mut Member<'static>| near.service = "db";
-    assert_eq!(
-        stack("a", service).needs("app"),
-        ["near"],
-        "a service before a name"
-    );
+    assert_eq!(stack("a", service).needs("app"), ["near"], "a service before a name");
     let foreign = |near: &mut Member<'static>| (near.service, near.project) = ("db", "q");
-    assert_eq!(
-        stack("a", foreign).needs("app"),
-        ["db"],
-        "not of another project"
-    );
+    assert_eq!(stack("a", foreign).needs("app"), ["db"], "not of another project");
     let alias: fn(&mut Member<'static>) = |near| near.aliases = Box::leak(Box::new(["db".into()]));
-    assert_eq!(
-        stack("a", alias).needs("app"),
-        ["db"],
-        "a name before an alias"
-    );
-    assert_eq!(
-        stack("b", alias).needs("app"),
-        ["near"],
-        "an alias before another engine"
-    );
-    assert_eq!(
-        stack("b", |_| {}).needs("app"),
-        ["db"],
-        "another engine at last"
-    );
+    assert_eq!(stack("a", alias).needs("app"), ["db"], "a name before an alias");
+    assert_eq!(stack("b", alias).needs("app"), ["near"], "an alias before another engine");
+    assert_eq!(stack("b", |_| {}).needs("app"), ["db"], "another engine at last");
 }
 
 #[test]
 fn of_a_service_all_containers_are_needed() {
     let stack = Stack::new("app: db\n db-1:\n db-2:");
-    let stack = stack
-        .with("db-1", |db| db.service = "db")
-        .with("db-2", |db| db.service = "db");
+    let stack = stack.with("db-1", |db| db.service = "db").with("db-2", |db| db.service = "db");
     assert_eq!(stack.needs("app"), ["db-1", "db-2"]);
 }
 
@@ -131,14 +95,7 @@ fn of_a_service_all_containers_are_needed() {
 fn of_an_alias_that_several_have_the_first_by_name_is_needed() {
     let stack = Stack::new("app: db\n z:\n c:\n d:");
     let alias = |member: &mut Member<'static>| member.aliases = Box::leak(Box::new(["db".into()]));
-    assert_eq!(
-        stack
-            .with("z", alias)
-            .with("c", alias)
-            .with("d", alias)
-            .needs("app"),
-        ["c"]
-    );
+    assert_eq!(stack.with("z", alias).with("c", alias).with("d", alias).needs("app"), ["c"]);
 }
 
 #[test]
@@ -153,10 +110,7 @@ fn two_names_of_one_container_are_one_need_with_the_stricter_condition() {
 #[test]
 fn who_depends_on_the_unknown_wakes_alone() {
     let stack = Stack::new("app: dv, db-s\n db:");
-    assert_eq!(
-        stack.problems("app"),
-        ["depends_on: name 1 is unknown: expected db"]
-    );
+    assert_eq!(stack.problems("app"), ["depends_on: name 1 is unknown: expected db"]);
     assert_eq!(stack.needs("app"), [""; 0]);
     assert_eq!(stack.problems("db"), [""; 0]);
     assert_eq!(
@@ -171,10 +125,7 @@ fn who_depends_on_itself_wakes_alone() {
     for name in ["app", "app-s"] {
         let stack = Stack::new(&format!("app: db, {name}\n db:"));
         let problem = "depends_on: name 2 is the container itself: expected another";
-        assert_eq!(
-            (stack.problems("app"), stack.needs("app")),
-            (vec![problem.into()], vec![])
-        );
+        assert_eq!((stack.problems("app"), stack.needs("app")), (vec![problem.into()], vec![]));
     }
 }
 
@@ -187,20 +138,11 @@ fn who_is_on_a_cycle_wakes_alone_but_its_dependants_do_not() {
         assert_eq!(stack.needs(name), [""; 0], "{name}");
     }
     for (name, need) in [("app", "api"), ("aux", "disk")] {
-        assert_eq!(
-            (stack.problems(name), stack.needs(name)),
-            (vec![], vec![need]),
-            "{name}"
-        );
+        assert_eq!((stack.problems(name), stack.needs(name)), (vec![], vec![need]), "{name}");
     }
-    let ring: String = (0..9)
-        .map(|n| format!("c{n}: c{}\n", (n + 1) % 9))
-        .collect();
+    let ring: String = (0..9).map(|n| format!("c{n}: c{}\n", (n + 1) % 9)).collect();
     let problems = Stack::new(&ring).problems("c4");
-    assert!(
-        problems[0].ends_with("each other: c0, c1, c2, c3, c4, …"),
-        "{problems:?}"
-    );
+    assert!(problems[0].ends_with("each other: c0, c1, c2, c3, c4, …"), "{problems:?}");
 }
 
 #[test]
@@ -213,14 +155,8 @@ fn whose_network_is_shared_is_needed_whatever_the_labels_say() {
         assert_eq!(stack.problems("app").len(), problems, "{needs}");
     }
     let stack = Stack::new("app:\n vpn:\n db: app").with("app", share);
-    assert_eq!(
-        stack.names(stack.graph().sharing(stack.key("vpn"))),
-        ["app", "vpn"]
-    );
-    assert_eq!(
-        stack.graph().network(stack.key("app")),
-        Some(stack.key("vpn"))
-    );
+    assert_eq!(stack.names(stack.graph().sharing(stack.key("vpn"))), ["app", "vpn"]);
+    assert_eq!(stack.graph().network(stack.key("app")), Some(stack.key("vpn")));
     assert_eq!(stack.names(stack.graph().sharing(stack.key("db"))), ["db"]);
     let by_name = stack.with("app", |app| app.network_mode = "container:vpn");
     assert_eq!(by_name.needs("app"), ["vpn"]);
@@ -231,18 +167,13 @@ fn a_chain_of_shared_networks_is_one_network() {
     let stack = Stack::new("a:\n b:\n c:\n");
     let stack = stack.with("a", |a| a.network_mode = "container:b-id");
     let stack = stack.with("b", |b| b.network_mode = "container:c-id");
-    assert_eq!(
-        stack.names(stack.graph().sharing(stack.key("a"))),
-        ["a", "b", "c"]
-    );
+    assert_eq!(stack.names(stack.graph().sharing(stack.key("a"))), ["a", "b", "c"]);
 }
 
 #[test]
 fn a_network_that_can_t_be_shared_is_a_problem() {
     let shared = |whose: &'static str| {
-        Stack::new("app:\n db:")
-            .with("app", |app| app.network_mode = whose)
-            .problems("app")
+        Stack::new("app:\n db:").with("app", |app| app.network_mode = whose).problems("app")
     };
     let field = "network_mode:";
     let unknown = "whose network it shares is unknown: expected a container of its engine";
@@ -264,19 +195,10 @@ const SHOP: &str = "app: api\n api: db:service_healthy, cache, \
 fn the_budget_is_the_sum_along_the_longest_chain() {
     let stack = Stack::new(SHOP).with("db", |db| db.wake_timeout = Duration::from_secs(60));
     let seconds = |name| stack.graph().budget(stack.key(name)).as_secs();
-    assert_eq!(
-        ["app", "api", "migrate", "db", "cache"].map(seconds),
-        [90, 80, 70, 60, 10]
-    );
+    assert_eq!(["app", "api", "migrate", "db", "cache"].map(seconds), [90, 80, 70, 60, 10]);
     let names = stack.names(stack.graph().order(stack.key("app")));
     assert_eq!(names.last(), Some(&"app"));
-    assert_eq!(
-        names
-            .iter()
-            .collect::<std::collections::BTreeSet<_>>()
-            .len(),
-        5
-    );
+    assert_eq!(names.iter().collect::<std::collections::BTreeSet<_>>().len(), 5);
     let long = stack.with("db", |db| db.wake_timeout = Duration::MAX);
     assert_eq!(long.graph().budget(long.key("app")), Duration::MAX);
 }
@@ -287,9 +209,7 @@ fn whatever_needs_whatever_the_graph_has_no_cycle() {
         let mut dice = Dice::new(seed);
         let names: Vec<String> = (0..2 + dice.roll(9)).map(|at| format!("c{at}")).collect();
         let line = |name: &String, dice: &mut Dice| {
-            let needs: Vec<&str> = (0..dice.roll(4))
-                .map(|_| dice.pick(&names).as_str())
-                .collect();
+            let needs: Vec<&str> = (0..dice.roll(4)).map(|_| dice.pick(&names).as_str()).collect();
             format!("{name}: {}\n", needs.join(", "))
         };
         let lines: String = names.iter().map(|name| line(name, &mut dice)).collect();
@@ -315,17 +235,10 @@ fn check_graph(stack: &Stack, seed: u64) {
         let mut longest = Duration::ZERO;
         for (need, _) in graph.needs(key) {
             assert!(at(need) < at(key), "seed {seed}: {order:?}");
-            assert!(
-                graph.dependants(need).any(|(of, _)| of == key),
-                "seed {seed}"
-            );
+            assert!(graph.dependants(need).any(|(of, _)| of == key), "seed {seed}");
             longest = longest.max(graph.budget(need));
         }
-        assert_eq!(
-            graph.budget(key),
-            member.wake_timeout + longest,
-            "seed {seed}"
-        );
+        assert_eq!(graph.budget(key), member.wake_timeout + longest, "seed {seed}");
         for of in &order {
             let before = graph.needs(*of).all(|(need, _)| at(need) < at(*of));
             assert!(before, "seed {seed}: {order:?}");

@@ -16,20 +16,14 @@ const LINES_SHOWN: usize = 60;
 
 #[test]
 fn nothing_that_must_never_be_is_in_ten_thousand_worlds() {
-    let seeds = match std::env::var("DROWSE_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-    {
+    let seeds = match std::env::var("DROWSE_SEED").ok().and_then(|seed| seed.parse().ok()) {
         Some(seed) => seed..seed + 1,
         None => 0..SEEDS,
     };
     let mut tally: BTreeMap<&str, u32> = BTreeMap::new();
     for seed in seeds.clone() {
         match play(seed, false) {
-            Ok(world) => world
-                .tally
-                .iter()
-                .for_each(|(k, n)| *tally.entry(k).or_default() += n),
+            Ok(world) => world.tally.iter().for_each(|(k, n)| *tally.entry(k).or_default() += n),
             Err(bad) => panic!("seed {seed}: {}\n{}", bad.0, shown(seed)),
         }
     }
@@ -38,14 +32,8 @@ fn nothing_that_must_never_be_is_in_ten_thousand_worlds() {
     }
     println!("{tally:?}");
     // A world in which something never happens would prove nothing about it.
-    let rare: Vec<_> = tally
-        .iter()
-        .filter(|(_, n)| u64::from(**n) < SEEDS / 20)
-        .collect();
-    assert!(
-        seeds.end - seeds.start == 1 || (rare.is_empty() && tally.len() == 16),
-        "{rare:?}"
-    );
+    let rare: Vec<_> = tally.iter().filter(|(_, n)| u64::from(**n) < SEEDS / 20).collect();
+    assert!(seeds.end - seeds.start == 1 || (rare.is_empty() && tally.len() == 16), "{rare:?}");
 }
 
 /// The last lines of what happened in the world of a seed.

@@ -9,6 +9,8 @@ use crate::docker::answer::one_line;
 use crate::docker::lenient;
 use crate::docker::types::Summary;
 
+use super::typed;
+
 /// What stands where a container is expected: one, perhaps with problems, or other JSON, where and
 /// what.
 pub type Item = Result<Summary, String>;
@@ -138,11 +140,10 @@ impl<'a> Reader<'a> {
     fn container(&mut self) -> Result<Item, Fault> {
         self.count += 1;
         if self.peek() == Some(b'{') {
-            let mut values = Deserializer::from_str(self.rest()).into_iter::<Summary>();
             // An inspect object without its state would pass as one that has nothing.
-            let typed = values.next().and_then(Result::ok).filter(|one| !one.names.is_empty());
-            if let Some(summary) = typed.filter(|one| !one.id.is_empty()) {
-                self.at += values.byte_offset();
+            let typed = typed::summary(self.rest()).filter(|(one, _)| !one.names.is_empty());
+            if let Some((summary, length)) = typed.filter(|(one, _)| !one.id.is_empty()) {
+                self.at += length;
                 return Ok(Ok(summary));
             }
         }

@@ -1,17 +1,48 @@
-//! The part of the reactor that minds a socket of ours and who comes to it. What is said is not
-//! understood here.
+//! What the reactor minds beside exchanges: signals, a reader, a socket of ours and who comes to it.
+//! What is said is not understood here.
 
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::Instant;
 
 use mio::unix::SourceFd;
 use mio::{Interest, Token};
 
-use super::{GUEST, INDEX_BITS, LISTENER, Reactor};
+use super::{GUEST, INDEX_BITS, LISTENER, MINDED, Reactor, SIGNALS};
 use crate::net::guests::{Guest, Guests};
 use crate::net::running::Event;
+use crate::net::signal::Signal;
 
 impl<T: Clone> Reactor<T> {
+    /// Tells of these signals from now on, instead of what they do by default.
+    pub fn mind_signals(&mut self, numbers: &[i32]) -> io::Result<()> {
+        for (&number, token) in numbers.iter().zip(SIGNALS..MINDED) {
+            let signal = Signal::mind(number)?;
+            self.register(signal.fd(), Token(token), Interest::READABLE)?;
+            self.signals.insert(token, signal);
+        }
+        Ok(())
+    }
+
+    /// A signal that came since the last turn; for one who has to wait for something else, which
+    /// may take long: reads the clock.
+    pub fn signalled(&mut self) -> bool {
+        self.now = Instant::now();
+        self.signals.values_mut().any(Signal::came)
+    }
+
+    /// Tells when the reader of this descriptor has made room, or has gone. Of files nothing is
+    /// told: they always have room.
+    pub fn mind_reader(&mut self, fd: impl AsFd) -> io::Result<()> {
+        let fd = fd.as_fd().try_clone_to_owned()?;
+        match self.register(fd.as_fd(), Token(MINDED), Interest::WRITABLE) {
+            Ok(()) => self.minded = Some(fd),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
     /// Lets people in by this socket from now on.
     pub fn listen(&mut self, guests: Guests) -> io::Result<()> {
         self.register(guests.fd(), Token(LISTENER), Interest::READABLE)?;

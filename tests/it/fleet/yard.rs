@@ -15,18 +15,10 @@ use drowse::plan::dependencies;
 use Life::{Down, Runs};
 use Nap::Stopped;
 
-pub const RUNS: Sight = Sight {
-    life: Runs,
-    health: Health::None,
-    exit: None,
-};
+pub const RUNS: Sight = Sight { life: Runs, health: Health::None, exit: None };
 
 pub fn ended(exit: i64) -> Sight {
-    Sight {
-        life: Down(Stopped),
-        health: Health::None,
-        exit: Some(exit),
-    }
+    Sight { life: Down(Stopped), health: Health::None, exit: Some(exit) }
 }
 
 pub fn secs(secs: u64) -> Duration {
@@ -55,42 +47,25 @@ impl Yard {
         let mut all: Vec<Known<'static>> = Vec::new();
         for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let (name, needs) = line.split_once(':').unwrap();
-            let mut known = one(
-                Key(u32::try_from(all.len()).unwrap()),
-                name.to_owned().leak(),
-            );
+            let mut known = one(Key(u32::try_from(all.len()).unwrap()), name.to_owned().leak());
             known.member.depends_on = dependencies(needs).unwrap().into();
             change(&mut known);
             all.push(known);
         }
         let (now, fleet) = (Instant::now(), Fleet::new(4));
         let (done, tickets) = (Vec::new(), BTreeMap::new());
-        let mut yard = Yard {
-            now,
-            fleet,
-            all,
-            done,
-            tickets,
-        };
+        let mut yard = Yard { now, fleet, all, done, tickets };
         yard.arrange();
         yard.done.clear();
         yard
     }
 
     pub fn key(&self, name: &str) -> Key {
-        self.all
-            .iter()
-            .find(|known| known.member.name == name)
-            .unwrap()
-            .member
-            .key
+        self.all.iter().find(|known| known.member.name == name).unwrap().member.key
     }
 
     pub fn name(&self, key: Key) -> &'static str {
-        self.all
-            .iter()
-            .find(|known| known.member.key == key)
-            .map_or("?", |k| k.member.name)
+        self.all.iter().find(|known| known.member.key == key).map_or("?", |k| k.member.name)
     }
 
     pub fn keep(&mut self, actions: Vec<(Key, Action)>) {
@@ -129,10 +104,7 @@ impl Yard {
 
     pub fn refused(&mut self, name: &str, message: &str) {
         let ticket = self.tickets[&self.key(name)];
-        let why = Why::Refused {
-            status: 500,
-            message: message.into(),
-        };
+        let why = Why::Refused { status: 500, message: message.into() };
         self.tell(name, Input::Refused(ticket, why));
     }
 
@@ -193,11 +165,7 @@ pub fn one(key: Key, name: &'static str) -> Known<'static> {
             network_mode: "bridge",
             wake_timeout: secs(10),
         },
-        sight: Sight {
-            life: Down(Stopped),
-            health: Health::None,
-            exit: None,
-        },
+        sight: Sight { life: Down(Stopped), health: Health::None, exit: None },
         role: Role::Managed,
         terms: Terms {
             idle_timeout: Some(secs(60)),

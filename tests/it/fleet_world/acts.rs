@@ -14,9 +14,7 @@ use Life::{Down, Runs};
 impl World {
     pub fn act_all(&mut self, actions: Vec<(Key, Action)>) -> Result<(), Wrong> {
         self.count_begun();
-        actions
-            .into_iter()
-            .try_for_each(|(key, action)| self.act(key, action))
+        actions.into_iter().try_for_each(|(key, action)| self.act(key, action))
     }
 
     fn act(&mut self, key: Key, action: Action) -> Result<(), Wrong> {
@@ -156,10 +154,7 @@ impl World {
 
     /// The look at the frozen: as long as something waits there, it knocks.
     pub fn peek(&mut self, key: Key) -> Result<(), Wrong> {
-        let state = self
-            .fleet
-            .machine(key)
-            .map(|machine| machine.state().life());
+        let state = self.fleet.machine(key).map(|machine| machine.state().life());
         let Some(being) = self.beings.get_mut(&key) else {
             return Ok(());
         };

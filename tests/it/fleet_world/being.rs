@@ -60,15 +60,7 @@ pub fn terms(dice: &mut Dice, is_calm: bool) -> Terms {
     let kill_after = Duration::from_secs(dice.one(&[4, 8]));
     let sleep = dice.one(&[Order::Pause, Order::Stop, Order::Stop, Order::Signal]);
     let (ready, kind) = (None, Kind::Service);
-    Terms {
-        idle_timeout,
-        wake_timeout,
-        turn_timeout,
-        ready,
-        sleep,
-        kill_after,
-        kind,
-    }
+    Terms { idle_timeout, wake_timeout, turn_timeout, ready, sleep, kill_after, kind }
 }
 
 impl Being {
@@ -79,29 +71,18 @@ impl Being {
             1 if !is_brief => Down(Nap::Paused),
             _ => Down(Nap::Stopped),
         };
-        let slowness = if is_calm {
-            dice.one(&[30, 400])
-        } else {
-            dice.one(&[30, 400, 5_000])
-        };
+        let slowness = if is_calm { dice.one(&[30, 400]) } else { dice.one(&[30, 400, 5_000]) };
         let role = match dice.below(10) {
             0..6 if !is_brief => Role::Managed,
             0..9 => Role::Follows,
             _ => Role::Stays,
         };
-        let boot = dice.one(if is_calm {
-            &[0, 50, 1_500]
-        } else {
-            &[0, 50, 1_500, 5_000]
-        });
+        let boot = dice.one(if is_calm { &[0, 50, 1_500] } else { &[0, 50, 1_500, 5_000] });
         let mut being = Being {
             key: Key(u32::try_from(at).unwrap()),
             name: format!("c{at}"),
             host: at % 2,
-            body: Engine {
-                calm: is_calm,
-                ..Engine::new(life, slowness)
-            },
+            body: Engine { calm: is_calm, ..Engine::new(life, slowness) },
             is_brief,
             role,
             terms: terms(dice, is_calm),
@@ -111,11 +92,7 @@ impl Being {
             boot,
             has_check: !is_brief && dice.percent(30),
             exit: None,
-            told: Sight {
-                life,
-                health: Health::None,
-                exit: None,
-            },
+            told: Sight { life, health: Health::None, exit: None },
             door: Door::Down,
             held: Vec::new(),
             frozen: Vec::new(),
@@ -151,11 +128,7 @@ impl Being {
             }
             let name = others[of].name.clone();
             if !self.depends_on.iter().any(|known| known.name == name) {
-                self.depends_on.push(Dependency {
-                    condition,
-                    name,
-                    restart: false,
-                });
+                self.depends_on.push(Dependency { condition, name, restart: false });
             }
         }
         let of = dice.below(at.max(1) as u64) as usize;
@@ -172,11 +145,7 @@ impl Being {
             (true, false) => Health::Starting,
             (true, true) => Health::Healthy,
         };
-        let exit = if life == Down(Nap::Stopped) {
-            self.exit
-        } else {
-            None
-        };
+        let exit = if life == Down(Nap::Stopped) { self.exit } else { None };
         Some(Sight { life, health, exit })
     }
 
@@ -193,12 +162,7 @@ impl Being {
             network_mode: &self.network,
             wake_timeout: self.terms.wake_timeout,
         };
-        Known {
-            member,
-            sight: self.told,
-            role: self.role,
-            terms: self.terms,
-        }
+        Known { member, sight: self.told, role: self.role, terms: self.terms }
     }
 
     /// That was told of it.

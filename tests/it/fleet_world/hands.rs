@@ -91,11 +91,7 @@ impl World {
         let (now, is_rough) = (self.now, self.is_wild() && !self.is_calm);
         let late = is_rough && self.dice.percent(5);
         let delay = self.dice.below(if late { LATE_MS } else { 20 });
-        let times = if is_rough && self.dice.percent(4) {
-            2
-        } else {
-            1
-        };
+        let times = if is_rough && self.dice.percent(4) { 2 } else { 1 };
         let Some(being) = self.beings.get(&key) else {
             return;
         };
@@ -136,8 +132,7 @@ impl World {
         let on_it = self.beings.values().filter(|being| being.host == host);
         let told: Vec<(Key, Option<Sight>)> =
             on_it.map(|being| (being.key, being.sight(now))).collect();
-        told.into_iter()
-            .try_for_each(|(key, sight)| self.saw(key, sight))?;
+        told.into_iter().try_for_each(|(key, sight)| self.saw(key, sight))?;
         self.tell_host(host, &Input::EngineBack)
     }
 

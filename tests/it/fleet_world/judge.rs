@@ -57,9 +57,7 @@ impl World {
         let unmet = needs.find(|(need, condition)| !self.is_met(*need, *condition));
         unmet.map_or(Ok(()), |(need, condition)| {
             let told = self.beings.get(&need).map(|being| being.told);
-            Err(format!(
-                "{key:?} wakes before {need:?} is {condition:?}: {told:?}"
-            ))
+            Err(format!("{key:?} wakes before {need:?} is {condition:?}: {told:?}"))
         })
     }
 
@@ -84,10 +82,7 @@ impl World {
         };
         let graph = self.fleet.graph();
         for (of, condition) in graph.dependants(key) {
-            let wakes = self
-                .fleet
-                .machine(of)
-                .is_some_and(|m| m.state().phase() == Phase::Waking);
+            let wakes = self.fleet.machine(of).is_some_and(|m| m.state().phase() == Phase::Waking);
             if condition != Condition::ServiceCompletedSuccessfully && (self.runs(of) || wakes) {
                 return Err(format!("{key:?} is put to sleep under {of:?}"));
             }
@@ -102,10 +97,7 @@ impl World {
             return Err(format!("{key:?} is put to sleep, but never should be"));
         };
         let sharing = graph.sharing(key);
-        let seen = sharing
-            .iter()
-            .filter_map(|key| self.beings.get(key)?.seen_at)
-            .max();
+        let seen = sharing.iter().filter_map(|key| self.beings.get(key)?.seen_at).max();
         match seen {
             Some(at) if at + ms(idle) > self.now => {
                 Err(format!("{key:?} is put to sleep, but was active at {at}"))
@@ -149,15 +141,9 @@ impl World {
 
     /// The wake timeouts of the longest chain below it.
     fn chain(&self, key: Key) -> Duration {
-        let own = self
-            .beings
-            .get(&key)
-            .map_or(Duration::ZERO, |being| being.terms.wake_timeout);
+        let own = self.beings.get(&key).map_or(Duration::ZERO, |being| being.terms.wake_timeout);
         let needs = self.fleet.graph().needs(key);
-        own + needs
-            .map(|(need, _)| self.chain(need))
-            .max()
-            .unwrap_or_default()
+        own + needs.map(|(need, _)| self.chain(need)).max().unwrap_or_default()
     }
 
     /// Who has a machine, and by what terms.
@@ -173,19 +159,14 @@ impl World {
             let chain = self.chain(key);
             if terms.is_none() {
                 // What has no machine can't be kept awake.
-                self.beings
-                    .entry(key)
-                    .and_modify(|being| being.kept_until = None);
+                self.beings.entry(key).and_modify(|being| being.kept_until = None);
             }
             let Some((being, terms)) = self.beings.get_mut(&key).zip(terms) else {
                 continue;
             };
             let turn = being.terms.turn_timeout + chain - being.terms.wake_timeout;
             if terms.turn_timeout != turn {
-                return Err(format!(
-                    "{key:?} waits {:?}, not {turn:?}",
-                    terms.turn_timeout
-                ));
+                return Err(format!("{key:?} waits {:?}, not {turn:?}", terms.turn_timeout));
             }
             let most = terms.kill_after + Duration::from_secs(36) + turn + terms.wake_timeout;
             being.budget = being.budget.max(ms(most));
@@ -208,9 +189,7 @@ impl World {
 
     /// All is quiet: the fleet and the engines are of one mind, and who may sleep does.
     pub fn at_the_end(&self) -> Result<(), Wrong> {
-        self.beings
-            .values()
-            .try_for_each(|being| self.ends_well(being))
+        self.beings.values().try_for_each(|being| self.ends_well(being))
     }
 
     fn ends_well(&self, being: &Being) -> Result<(), Wrong> {

@@ -92,13 +92,10 @@ impl World {
         let mut dice = Dice::new(seed);
         let is_calm = seed.is_multiple_of(3);
         let count = 2 + dice.below(7) as usize;
-        let mut beings: Vec<Being> = (0..count)
-            .map(|at| Being::new(&mut dice, at, is_calm))
-            .collect();
+        let mut beings: Vec<Being> =
+            (0..count).map(|at| Being::new(&mut dice, at, is_calm)).collect();
         let others = beings.clone();
-        beings
-            .iter_mut()
-            .for_each(|being| being.tie(&mut dice, &others));
+        beings.iter_mut().for_each(|being| being.tie(&mut dice, &others));
         let max_waking = 1 + dice.below(3) as usize;
         World {
             dice,
@@ -140,9 +137,7 @@ impl World {
             }
             self.now = self.now.max(next);
             if self.now > WILD_MS {
-                self.beings
-                    .values_mut()
-                    .for_each(|being| being.body.calm = true);
+                self.beings.values_mut().for_each(|being| being.body.calm = true);
             }
             if tick.is_some_and(|tick| tick <= self.now) {
                 self.tick()?;
@@ -155,9 +150,7 @@ impl World {
     }
 
     fn ms(&self, at: Instant) -> u64 {
-        at.saturating_duration_since(self.t0)
-            .as_micros()
-            .div_ceil(1_000) as u64
+        at.saturating_duration_since(self.t0).as_micros().div_ceil(1_000) as u64
     }
 
     pub fn instant(&self) -> Instant {
@@ -188,11 +181,7 @@ impl World {
 
     pub fn tell(&mut self, key: Key, input: Input) -> Result<(), Wrong> {
         let is_traced = self.trace.is_some();
-        let what = if is_traced {
-            format!("{key:?} {input:?}")
-        } else {
-            String::new()
-        };
+        let what = if is_traced { format!("{key:?} {input:?}") } else { String::new() };
         let actions = self.fleet.tell(key, input, self.instant());
         self.note("tell", &what, &actions);
         self.act_all(actions)
@@ -231,29 +220,18 @@ impl World {
     pub fn tell_host(&mut self, host: usize, input: &Input) -> Result<(), Wrong> {
         let on_it = self.beings.values().filter(|being| being.host == host);
         let keys: Vec<Key> = on_it.map(|being| being.key).collect();
-        keys.into_iter()
-            .try_for_each(|key| self.tell(key, input.clone()))
+        keys.into_iter().try_for_each(|key| self.tell(key, input.clone()))
     }
 
     fn note(&mut self, call: &str, what: &str, actions: &[(Key, Action)]) {
         let Some(trace) = &mut self.trace else { return };
-        let kind = |state: String| {
-            state
-                .split([' ', '('])
-                .next()
-                .unwrap_or_default()
-                .to_owned()
-        };
+        let kind = |state: String| state.split([' ', '(']).next().unwrap_or_default().to_owned();
         let states = self
             .fleet
             .machines()
             .map(|(key, machine)| format!("{}:{}", key.0, kind(format!("{:?}", machine.state()))));
         let states: Vec<_> = states.collect();
-        trace.push(format!(
-            "{:>7} {call} {what} -> {} {actions:?}",
-            self.now,
-            states.join(" ")
-        ));
+        trace.push(format!("{:>7} {call} {what} -> {} {actions:?}", self.now, states.join(" ")));
     }
 
     fn happen(&mut self, what: Happening) -> Result<(), Wrong> {
@@ -275,15 +253,8 @@ impl World {
             Happening::Status(key, ticket, sight) => self.status(key, ticket, sight),
             Happening::Probe(key, ticket, delay) => {
                 let now = self.now;
-                let ready = self
-                    .beings
-                    .get(&key)
-                    .is_some_and(|being| being.body.answers(now));
-                let input = if ready {
-                    Input::Ready(ticket)
-                } else {
-                    Input::NotReady(ticket)
-                };
+                let ready = self.beings.get(&key).is_some_and(|being| being.body.answers(now));
+                let input = if ready { Input::Ready(ticket) } else { Input::NotReady(ticket) };
                 self.after(delay, Happening::Tell(key, input));
                 Ok(())
             }
@@ -317,9 +288,7 @@ impl World {
     }
 
     pub fn is_lost(&self, key: Key) -> bool {
-        self.beings
-            .get(&key)
-            .is_some_and(|being| self.hosts[being.host].is_lost)
+        self.beings.get(&key).is_some_and(|being| self.hosts[being.host].is_lost)
     }
 
     fn sample(&mut self, key: Key, ticket: Ticket, delay: u64) -> Result<(), Wrong> {
@@ -336,10 +305,7 @@ impl World {
     }
 
     fn status(&mut self, key: Key, ticket: Ticket, sight: Sight) -> Result<(), Wrong> {
-        let awaits = self
-            .fleet
-            .machine(key)
-            .is_some_and(|m| m.state().awaits(ticket));
+        let awaits = self.fleet.machine(key).is_some_and(|m| m.state().awaits(ticket));
         if let Some(being) = self.beings.get_mut(&key).filter(|_| awaits) {
             being.learn(sight);
         }
@@ -349,8 +315,6 @@ impl World {
     }
 
     pub fn runs(&self, key: Key) -> bool {
-        self.beings
-            .get(&key)
-            .is_some_and(|being| being.told.life == Life::Runs)
+        self.beings.get(&key).is_some_and(|being| being.told.life == Life::Runs)
     }
 }

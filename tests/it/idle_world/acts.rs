@@ -94,11 +94,7 @@ impl World {
             return Err("put to sleep, but it never should be".into());
         };
         let idle = idle.as_millis() as u64;
-        let seen = self
-            .active_at
-            .iter()
-            .filter(|at| **at <= self.looked_at)
-            .max();
+        let seen = self.active_at.iter().filter(|at| **at <= self.looked_at).max();
         match seen {
             Some(at) if at + idle > self.now => Err(format!("put to sleep, but active at {at}")),
             _ if self.door == Door::Down && order != Order::Pause => {
@@ -209,9 +205,9 @@ impl World {
             (Some(at), _) if self.now - at > self.budget => {
                 Err(format!("who knocked at {at} waits unanswered"))
             }
-            (_, Some(at)) if self.now - at > self.budget + blind => Err(format!(
-                "who came to the frozen one at {at} waits unanswered"
-            )),
+            (_, Some(at)) if self.now - at > self.budget + blind => {
+                Err(format!("who came to the frozen one at {at} waits unanswered"))
+            }
             _ => Ok(()),
         }
     }

@@ -30,10 +30,7 @@ pub struct Course {
 
 impl Course {
     pub fn refused(delay: u64, why: Why) -> Course {
-        Course {
-            effects: Vec::new(),
-            answer: (delay, Err(why)),
-        }
+        Course { effects: Vec::new(), answer: (delay, Err(why)) }
     }
 }
 
@@ -56,14 +53,7 @@ pub struct Engine {
 impl Engine {
     pub fn new(life: Life, slowness: u64) -> Engine {
         let life = Some(life);
-        Engine {
-            life,
-            run: 1,
-            ready_at: 0,
-            doomed: 0,
-            slowness,
-            calm: false,
-        }
+        Engine { life, run: 1, ready_at: 0, doomed: 0, slowness, calm: false }
     }
 
     /// Whether the application would answer.
@@ -77,10 +67,7 @@ impl Engine {
             return Course::refused(dice.within(1, 20), no);
         }
         if !self.calm && dice.percent(4) {
-            let no = Why::Refused {
-                status: 500,
-                message: "port is already allocated".into(),
-            };
+            let no = Why::Refused { status: 500, message: "port is already allocated".into() };
             return Course::refused(dice.within(1, 200), no);
         }
         let mut course = self.obeyed(order, dice);
@@ -95,11 +82,7 @@ impl Engine {
             };
             course.answer = (dice.within(10, 5_000), Err(why));
         }
-        if course
-            .effects
-            .iter()
-            .any(|(_, effect)| *effect == Effect::End(self.run))
-        {
+        if course.effects.iter().any(|(_, effect)| *effect == Effect::End(self.run)) {
             self.doomed = self.run;
         }
         course
@@ -141,10 +124,7 @@ impl Engine {
             Order::Kill if !self.calm && dice.percent(10) => (Vec::new(), soon),
             Order::Kill => (ending(soon), soon),
         };
-        Course {
-            effects,
-            answer: (answer, Ok(())),
-        }
+        Course { effects, answer: (answer, Ok(())) }
     }
 
     /// Lets an effect happen; what it changed, if it did.

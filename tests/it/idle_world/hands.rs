@@ -128,17 +128,11 @@ impl World {
             42..50 => self.step(Input::WakeOrder),
             50..56 => {
                 self.kept_until = Some(self.now + soon * 5);
-                self.step(Input::Keep(
-                    self.instant() + Duration::from_millis(soon * 5),
-                ))
+                self.step(Input::Keep(self.instant() + Duration::from_millis(soon * 5)))
             }
             56..70 => {
                 self.needed = !self.needed;
-                self.step(if self.needed {
-                    Input::Needed
-                } else {
-                    Input::Spare
-                })
+                self.step(if self.needed { Input::Needed } else { Input::Spare })
             }
             70..78 => self.reload(),
             78..88 => self.engine_lost(),

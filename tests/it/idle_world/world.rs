@@ -104,12 +104,7 @@ pub fn play(seed: u64, trace: bool) -> Result<World, Box<(Wrong, World)>> {
 impl World {
     fn new(seed: u64, trace: bool) -> World {
         let mut dice = Dice::new(seed);
-        let life = dice.one(&[
-            Runs,
-            Down(Nap::Stopped),
-            Down(Nap::Stopped),
-            Down(Nap::Paused),
-        ]);
+        let life = dice.one(&[Runs, Down(Nap::Stopped), Down(Nap::Stopped), Down(Nap::Paused)]);
         let terms = terms(&mut dice);
         let slowness = dice.one(&[30, 400, 3_000, 12_000]);
         let t0 = Instant::now();
@@ -147,9 +142,7 @@ impl World {
             tally: BTreeMap::new(),
             trace: trace.then(Vec::new),
         };
-        actions
-            .into_iter()
-            .for_each(|action| world.act(action).unwrap());
+        actions.into_iter().for_each(|action| world.act(action).unwrap());
         for (at, what) in [
             (world.dice.below(5_000), Happening::Client),
             (world.dice.below(POLL_MS), Happening::Poll),
@@ -164,10 +157,7 @@ impl World {
 
     /// What was seen, line by line.
     pub fn trace(&self) -> String {
-        self.trace
-            .as_ref()
-            .map(|lines| lines.join("\n"))
-            .unwrap_or_default()
+        self.trace.as_ref().map(|lines| lines.join("\n")).unwrap_or_default()
     }
 
     fn run(&mut self) -> Result<(), Wrong> {
@@ -193,9 +183,7 @@ impl World {
     }
 
     fn ms(&self, at: Instant) -> u64 {
-        at.saturating_duration_since(self.t0)
-            .as_micros()
-            .div_ceil(1_000) as u64
+        at.saturating_duration_since(self.t0).as_micros().div_ceil(1_000) as u64
     }
 
     pub fn instant(&self) -> Instant {
@@ -247,10 +235,9 @@ impl World {
 
     fn happen(&mut self, what: Happening) -> Result<(), Wrong> {
         match what {
-            Happening::Tell(Input::Accepted(ticket)) if self.lost => self.step(Input::Refused(
-                ticket,
-                Why::Broken("the engine went away".into()),
-            )),
+            Happening::Tell(Input::Accepted(ticket)) if self.lost => {
+                self.step(Input::Refused(ticket, Why::Broken("the engine went away".into())))
+            }
             Happening::Tell(input) => self.step(input),
             Happening::Event(stream, _) if stream != self.stream => Ok(()),
             Happening::Event(_, input) => self.step(input),
@@ -259,10 +246,7 @@ impl World {
                 Ok(())
             }
             Happening::Sample(ticket, delay) => {
-                let input = self
-                    .engine
-                    .life
-                    .map_or(Input::Gone, |l| Input::Status(ticket, l));
+                let input = self.engine.life.map_or(Input::Gone, |l| Input::Status(ticket, l));
                 if !self.lost {
                     self.after(delay, Happening::Tell(input));
                 }
@@ -270,11 +254,7 @@ impl World {
             }
             Happening::Probe(ticket, delay) => {
                 let ready = self.engine.answers(self.now);
-                let input = if ready {
-                    Input::Ready(ticket)
-                } else {
-                    Input::NotReady(ticket)
-                };
+                let input = if ready { Input::Ready(ticket) } else { Input::NotReady(ticket) };
                 self.after(delay, Happening::Tell(input));
                 Ok(())
             }
@@ -310,11 +290,7 @@ impl World {
     /// Everything is quiet: the machine and the engine are of one mind, and it sleeps.
     fn at_the_end(&self) -> Result<(), Wrong> {
         let (state, life) = (self.machine.state(), self.engine.life);
-        let door = if life == Some(Down(Nap::Stopped)) {
-            Door::Up
-        } else {
-            Door::Down
-        };
+        let door = if life == Some(Down(Nap::Stopped)) { Door::Up } else { Door::Down };
         match () {
             () if state.life() != life => Err(format!("it ends as {state:?}, but is {life:?}")),
             () if self.left => Ok(()),

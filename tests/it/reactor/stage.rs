@@ -181,5 +181,6 @@ fn line(event: Event<String>) -> String {
         Event::Signal(number) => format!("signal {number}"),
         Event::Writable => "writable".into(),
         Event::HungUp => "hung up".into(),
+        Event::Visit(visit) => format!("{visit:?}"),
     }
 }
