@@ -35,7 +35,7 @@ pub enum Clients {
 }
 
 /// A server with this certificate, and the endpoint to reach it by `engine.test`.
-pub fn server(cert: &str, clients: Clients, answers: Vec<Answer>) -> (Endpoint, Server) {
+fn server(cert: &str, clients: Clients, answers: Vec<Answer>) -> (Endpoint, Server) {
     let versions = [&rustls::version::TLS12, &rustls::version::TLS13];
     server_of(&versions, cert, clients, answers)
 }
