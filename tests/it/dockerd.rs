@@ -16,27 +16,28 @@ use crate::binary::program;
 /// What starting may take.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The network of its containers, beside the world's own docker0.
-const BRIDGE: &str = "drowse-own0";
-
 /// A dockerd with its own state, its own containerd, and no rules in the firewall.
 pub struct Dockerd {
     dir: PathBuf,
+    /// The network of its containers, beside the world's own docker0.
+    bridge: String,
     child: Child,
 }
 
 impl Dockerd {
-    /// Starts it and gives it the world's image; `None` outside of the world.
-    pub fn start() -> Option<Dockerd> {
+    /// Starts it and gives it the world's image; `None` outside of the world. Each that runs at the
+    /// same time has a number of its own.
+    pub fn start(number: u8) -> Option<Dockerd> {
         crate::world::engine()?;
         let world = PathBuf::from(std::env::var_os("DROWSE_TEST_DIR")?);
-        let dir = world.join("own");
+        let dir = world.join(format!("own{number}"));
+        let bridge = format!("drowse-own{number}");
         fs::create_dir_all(&dir).unwrap();
-        ip(&["link", "add", BRIDGE, "type", "bridge"]);
-        ip(&["address", "add", "172.31.77.1/24", "dev", BRIDGE]);
-        ip(&["link", "set", BRIDGE, "up"]);
-        let child = spawn(&dir);
-        let dockerd = Dockerd { dir, child };
+        ip(&["link", "add", &bridge, "type", "bridge"]);
+        ip(&["address", "add", &format!("172.31.{number}.1/24"), "dev", &bridge]);
+        ip(&["link", "set", &bridge, "up"]);
+        let child = spawn(&dir, &bridge);
+        let dockerd = Dockerd { dir, bridge, child };
         dockerd.wait_for_it();
         let tar = world.join("image.tar").display().to_string();
         assert_eq!(dockerd.docker(&["import", &tar, "drowse-test:latest"]).0, Some(0));
@@ -61,7 +62,7 @@ impl Dockerd {
 
     /// Starts it again after [`Dockerd::kill`].
     pub fn restart(&mut self) {
-        self.child = spawn(&self.dir);
+        self.child = spawn(&self.dir, &self.bridge);
         self.wait_for_it();
     }
 
@@ -89,7 +90,7 @@ impl Drop for Dockerd {
         });
         terminate(self.child.id());
         let _ = self.child.wait();
-        ip(&["link", "delete", BRIDGE]);
+        ip(&["link", "delete", &self.bridge]);
     }
 }
 
@@ -110,14 +111,14 @@ fn terminate(pid: u32) {
     }
 }
 
-fn spawn(dir: &Path) -> Child {
+fn spawn(dir: &Path, bridge: &str) -> Child {
     let file = |name: &str| dir.join(name).display().to_string();
     fs::write(dir.join("daemon.json"), "{}").unwrap();
     let log = fs::File::options().append(true).create(true).open(dir.join("log")).unwrap();
     Command::new("dockerd")
         .args(["--config-file", &file("daemon.json"), "--pidfile", &file("docker.pid")])
         .args(["--data-root", &file("data"), "--exec-root", &file("exec")])
-        .args(["--exec-opt", "native.cgroupdriver=cgroupfs", "--bridge", BRIDGE])
+        .args(["--exec-opt", "native.cgroupdriver=cgroupfs", "--bridge", bridge])
         .args(["--iptables=false", "--ip6tables=false", "--userland-proxy=false"])
         .args(["--host", &format!("unix://{}", file("docker.sock"))])
         .stdin(Stdio::null())

@@ -14,6 +14,7 @@ mod containers;
 mod contexts;
 mod controlled;
 mod crash_loops;
+mod daemon;
 mod dice;
 mod directly;
 mod docker_outcomes;

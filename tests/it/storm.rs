@@ -45,7 +45,7 @@ struct Storm<'a> {
 
 #[test]
 fn after_a_storm_with_cuts_and_kills_the_picture_is_docker_s() {
-    let Some(mut dockerd) = Dockerd::start() else { return };
+    let Some(mut dockerd) = Dockerd::start(77) else { return };
     for seed in 0..seeds(SEEDS) {
         let begun = Instant::now();
         let socket = dockerd.socket();

@@ -1,4 +1,4 @@
-//! What the reactor minds beside exchanges: signals, a reader, a socket of ours and who comes to it.
+//! What the reactor minds beside exchanges: signals, a reader, and who comes to a socket of ours.
 //! What is said is not understood here.
 
 use std::io;
