@@ -28,6 +28,7 @@ mod head;
 mod home;
 mod host;
 mod house;
+mod idle_table;
 mod idle_world;
 mod labels;
 mod misconfig;
