@@ -239,6 +239,7 @@ fn what_is_new_is_left_as_it_is_found() {
             known.sight = RUNS;
         }
     });
+    assert_eq!(yard.phase("db"), Phase::Asleep);
     yard.pass(secs(59));
     assert_eq!(yard.orders(), []);
     assert_eq!(yard.fleet.standing(yard.key("app")), Standing::Healthy);

@@ -31,6 +31,7 @@ mod head;
 mod home;
 mod host;
 mod house;
+mod idle_table;
 mod idle_world;
 mod inherited;
 mod labels;

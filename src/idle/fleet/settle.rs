@@ -85,10 +85,7 @@ impl Fleet {
     pub(super) fn holds(&self, dependant: Key, condition: Condition) -> bool {
         let Some(body) = self.bodies.get(&dependant) else { return false };
         let is_up = match body.machine.as_ref().map(Machine::state) {
-            Some(state) => {
-                let phases = [Phase::Waking, Phase::Awake, Phase::GoingToSleep];
-                phases.contains(&state.phase()) || state.life() == Some(Life::Runs)
-            }
+            Some(state) => state.phase() == Phase::Waking || state.life() == Some(Life::Runs),
             None => body.sight.life == Life::Runs,
         };
         is_up && condition != Condition::ServiceCompletedSuccessfully
