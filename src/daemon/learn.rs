@@ -112,6 +112,11 @@ impl Daemon {
             fleet.machine(*key).is_some() || ward.is_asked_for && is_there(key)
         });
         self.act(actions);
+        // Who is new does not know yet that its engine is away.
+        let lost = self.follow.engines().filter(|view| view.is_lost).map(|view| view.place);
+        for engine in lost.collect::<Vec<_>>() {
+            self.tell_all(engine, &Input::EngineLost);
+        }
         self.tell_problems();
         self.ask_exits();
     }

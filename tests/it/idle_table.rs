@@ -163,15 +163,7 @@ fn secs(secs: u64) -> Duration {
 fn terms(sleep: Order, kind: Kind) -> Terms {
     let (idle_timeout, wake_timeout, turn_timeout) = (Some(secs(60)), secs(30), secs(40));
     let (ready, kill_after) = (None, secs(20));
-    Terms {
-        idle_timeout,
-        wake_timeout,
-        turn_timeout,
-        ready,
-        sleep,
-        kill_after,
-        kind,
-    }
+    Terms { idle_timeout, wake_timeout, turn_timeout, ready, sleep, kill_after, kind }
 }
 
 /// A machine after some inputs, a second apart.
@@ -185,11 +177,7 @@ struct Made {
 impl Made {
     fn new(life: Life, terms: Terms) -> Made {
         let now = Instant::now();
-        Made {
-            machine: Machine::new(life, terms, now).0,
-            now,
-            ticket: 0,
-        }
+        Made { machine: Machine::new(life, terms, now).0, now, ticket: 0 }
     }
 
     fn after(mut self, inputs: &[Input]) -> Made {
@@ -229,10 +217,7 @@ impl Made {
 
 /// Every kind of state, and each of its kinds that takes inputs otherwise.
 fn states() -> Vec<(&'static str, Made)> {
-    let (stop, pause) = (
-        terms(Order::Stop, Kind::Service),
-        terms(Order::Pause, Kind::Service),
-    );
+    let (stop, pause) = (terms(Order::Stop, Kind::Service), terms(Order::Pause, Kind::Service));
     let job = terms(Order::Stop, Kind::Job);
     let down = || Made::new(Down(Stopped), stop);
     let starting = |terms| Made::new(Down(Stopped), terms).after(&[Input::Knock, Input::Turn]);
@@ -253,24 +238,8 @@ fn states() -> Vec<(&'static str, Made)> {
         ("looks", up(stop).due().due()),
         ("stopping", up(stop).due().due().answered(Input::Quiet)),
         ("pausing", up(pause).due().answered(Input::Quiet)),
-        (
-            "knocked",
-            up(stop)
-                .due()
-                .due()
-                .answered(Input::Quiet)
-                .after(&[Input::Knock]),
-        ),
-        (
-            "killing",
-            up(stop)
-                .after(&[Input::SleepOrder])
-                .due()
-                .due()
-                .due()
-                .due()
-                .due(),
-        ),
+        ("knocked", up(stop).due().due().answered(Input::Quiet).after(&[Input::Knock])),
+        ("killing", up(stop).after(&[Input::SleepOrder]).due().due().due().due().due()),
         ("failed", starting(stop).answered(no)),
         ("unready", booting().due()),
         ("gone", down().after(&[Input::Gone])),
@@ -315,11 +284,7 @@ fn inputs(made: &Made) -> Vec<(&'static str, Input)> {
 }
 
 fn word(debug: String) -> String {
-    debug
-        .split([' ', '('])
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+    debug.split([' ', '(']).next().unwrap_or_default().to_owned()
 }
 
 /// What an input does to a machine of that name; `None`: nothing.
@@ -336,10 +301,7 @@ fn line(name: &str, at: usize, which: usize, due: bool) -> Option<String> {
     made.step(Input::Tick);
     let late = made.machine.deadline().is_some_and(|at| at <= made.now);
     assert!(!late, "{name}, {input_name}: it is due again at once");
-    let actions: Vec<_> = actions
-        .iter()
-        .map(|action| word(format!("{action:?}")))
-        .collect();
+    let actions: Vec<_> = actions.iter().map(|action| word(format!("{action:?}"))).collect();
     let changed = before != after || !actions.is_empty();
     changed.then(|| format!("{name}: {input_name} {after} {}", actions.join(" ")))
 }
