@@ -10,6 +10,8 @@ build_ground() {
   own_copy /etc && own_copy /var || fail "no overlay can be mounted: does the kernel have it?"
   mount_cgroups
   ip link set lo up
+  # Ports of doors: no client's own port may stand in their way.
+  echo 41900-41999 >/proc/sys/net/ipv4/ip_local_reserved_ports
   at_home
   export DROWSE_TEST_DIR=$W
 }
