@@ -160,7 +160,7 @@ impl Daemon {
             Event::Visit(visit) => self.visit(visit),
             Event::Head(Tag::Guest(number), reply) => self.hear_head(number, &reply),
             Event::Over(Tag::Guest(number), reply) => self.hear(number, reply),
-            Event::Bytes(Tag::Guest(_), _) | Event::Writable | Event::HungUp => {}
+            Event::Bytes(Tag::Guest(_), _) | Event::Writable | Event::HungUp | Event::Door(_) => {}
             event @ (Event::Head(..) | Event::Bytes(..) | Event::Over(..)) => {
                 self.follow.heed(event, &mut self.reactor, news);
             }

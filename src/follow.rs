@@ -172,7 +172,8 @@ impl Follow {
                 one.over(asked, reply, reactor).into_iter().collect()
             }
             Event::Over(Tag::Guest(_), _) => return,
-            Event::Signal(_) | Event::Writable | Event::HungUp | Event::Visit(_) => return,
+            Event::Signal(_) | Event::Writable | Event::HungUp => return,
+            Event::Visit(_) | Event::Door(_) => return,
         };
         for input in inputs {
             self.step(engine, input, reactor, news);

@@ -105,7 +105,7 @@ impl Session<'_> {
             for event in events.drain(..) {
                 match event {
                     Event::Signal(_) | Event::HungUp => return Ok(Outcome::Done),
-                    Event::Writable | Event::Visit(_) => {}
+                    Event::Writable | Event::Visit(_) | Event::Door(_) => {}
                     event => follow.heed(event, reactor, &mut news),
                 }
             }

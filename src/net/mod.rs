@@ -6,6 +6,7 @@ mod cipher;
 pub mod clients;
 pub mod command;
 pub mod connect;
+pub mod door;
 pub mod guests;
 pub mod kept;
 pub mod link;

@@ -2,6 +2,7 @@
 //! by side, fairly; knows no engine, and decides nothing.
 
 mod attend;
+mod doors;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -132,7 +133,7 @@ impl<T: Clone> Reactor<T> {
         let lease = lease.clone();
         let retry_at = None;
         let running = Running { talk, ask, tag, lease, way, connect_by, deadline, retry_at };
-        self.admit(running);
+        self.seat(running);
     }
 
     fn begin(&mut self, lease: &Lease, ask: &Ask) -> Result<(Talk, Rc<Way>), Why> {
@@ -253,7 +254,7 @@ impl<T: Clone> Reactor<T> {
                 slot.running = Some(running);
                 self.unfinished.insert(index);
             }
-            Drive::Moved => self.admit(running),
+            Drive::Moved => self.seat(running),
             Drive::Stale => self.again(running, out),
             Drive::Found(addresses) => self.found(running, addresses),
             Drive::Failed(why) => out.push(self.failed(running, why)),
@@ -283,7 +284,7 @@ impl<T: Clone> Reactor<T> {
             Ok(talk) => {
                 running.talk = talk;
                 running.connect_by = Deadline::by(self.now + CONNECT_LIMIT, self.now);
-                self.admit(running);
+                self.seat(running);
             }
             Err(why) => out.push(Event::Over(running.tag, Err(why))),
         }
@@ -295,7 +296,7 @@ impl<T: Clone> Reactor<T> {
         self.clients.connections(&running.lease).way = Some(way.clone());
         running.way = way;
         match running.talk.set_out(&running.way) {
-            Ok(()) => self.admit(running),
+            Ok(()) => self.seat(running),
             Err(why) => {
                 let failed = self.failed(running, why);
                 self.early.push(failed);
@@ -313,7 +314,7 @@ impl<T: Clone> Reactor<T> {
     }
 
     /// Gives an exchange a free slot and registers its sockets.
-    fn admit(&mut self, mut running: Running<T>) {
+    fn seat(&mut self, mut running: Running<T>) {
         let free = self.slots.iter().position(|slot| slot.running.is_none());
         let index = free.unwrap_or_else(|| {
             self.slots.push(Slot { generation: 0, running: None });
@@ -350,7 +351,7 @@ impl<T: Clone> Reactor<T> {
             None => running.talk.press_on(&running.way),
         };
         match pressed {
-            Ok(()) => self.admit(running),
+            Ok(()) => self.seat(running),
             Err(why) => out.push(self.failed(running, why)),
         }
     }

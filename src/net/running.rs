@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::error::Why;
 use crate::http::{Patience, Reply, Request};
 use crate::net::clients::Lease;
+use crate::net::door::Notice;
 use crate::net::guests::Visit;
 use crate::net::talk::{Mode, Talk, Way};
 use crate::net::wait::Deadline;
@@ -30,6 +31,8 @@ pub enum Event<T> {
     HungUp,
     /// Somebody came to the socket that is ours.
     Visit(Visit),
+    /// Something happened at a door.
+    Door(Notice),
 }
 
 /// What to ask, below which path prefix, and how its reply is handed on.

@@ -182,5 +182,6 @@ fn line(event: Event<String>) -> String {
         Event::Writable => "writable".into(),
         Event::HungUp => "hung up".into(),
         Event::Visit(visit) => format!("{visit:?}"),
+        Event::Door(notice) => format!("{notice:?}"),
     }
 }
