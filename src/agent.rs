@@ -208,7 +208,7 @@ pub(crate) mod tests {
             (404, "no", Err(Why::NotFound("no agent answers there".into()))),
             (502, "no", Err(Why::Refused { status: 502, message: "no agent's answer".into() })),
         ] {
-            let reply = Reply { status, headers: Vec::new(), body: body.into() };
+            let reply = Reply { status, body: body.into(), ..Reply::default() };
             assert_eq!((asked.read)(reply), expected, "{status} {body}");
         }
     }

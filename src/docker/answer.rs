@@ -248,7 +248,7 @@ mod tests {
 
     fn reply(status: u16, kind: &str, body: &str) -> Reply {
         let headers = vec![("content-type".to_owned(), kind.to_owned())];
-        Reply { status, headers, body: body.into() }
+        Reply { status, headers, body: body.into(), ..Reply::default() }
     }
 
     fn told(status: u16, body: &str) -> Why {

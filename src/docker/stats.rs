@@ -180,7 +180,7 @@ mod tests {
     fn once(libpod: Option<&str>, body: &str) -> Result<Option<Sample>, Why> {
         let headers = libpod.map(|version| ("libpod-api-version".to_owned(), version.to_owned()));
         let headers = headers.into_iter().collect();
-        read_once(Reply { status: 200, headers, body: body.into() })
+        read_once(Reply { status: 200, headers, body: body.into(), ..Reply::default() })
     }
 
     const SAMPLE: &str = r#"{"read":"1970-01-01T00:00:01Z",

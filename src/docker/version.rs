@@ -156,7 +156,7 @@ mod tests {
 
     fn reply(status: u16, headers: &[(&str, &str)], body: &str) -> Reply {
         let headers = headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        Reply { status, headers, body: body.into() }
+        Reply { status, headers, body: body.into(), ..Reply::default() }
     }
 
     fn version(text: &str) -> Version {

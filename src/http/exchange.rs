@@ -275,8 +275,10 @@ fn read_head(bytes: &[u8]) -> Result<Head, Why> {
     }
     let old = parsed.version == Some(0);
     let lists = |token| framing::lists(headers, "connection", token);
+    let reason = parsed.reason.filter(|_| status >= 400).unwrap_or_default().to_owned();
+    let owned = headers.iter().map(owned).collect();
     Ok(Head {
-        reply: Reply { status, headers: headers.iter().map(owned).collect(), body: Vec::new() },
+        reply: Reply { status, reason, headers: owned, body: Vec::new() },
         framing: framing::framing(headers).map_err(|what| unreadable(what.to_string()))?,
         old,
         persists: !lists("close") && (!old || lists("keep-alive")),

@@ -38,6 +38,8 @@ pub struct Request {
 pub struct Reply {
     /// The HTTP status.
     pub status: u16,
+    /// The words beside a status that says no (400 and above), where PVE puts what went wrong.
+    pub reason: String,
     /// Names in lower case, in the order they came.
     pub headers: Vec<(String, String)>,
     /// The decoded body.

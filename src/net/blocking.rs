@@ -12,7 +12,7 @@ use ureq::{Agent, BodyReader};
 use crate::error::{Error, Why};
 use crate::http::{Call, Method, Patience, Prefix, Reply};
 use crate::net::Endpoint;
-use crate::net::link::{Fault, Limit, NoResolver, Opener, ended_early, wants_tls};
+use crate::net::link::{Fault, Limit, NoResolver, Opener, StatusLine, ended_early, wants_tls};
 use crate::net::stream::Dialer;
 use crate::net::wait::Deadline;
 
@@ -34,6 +34,7 @@ pub struct Client {
     dialer: Arc<Dialer>,
     agent: Agent,
     limit: Limit,
+    line: StatusLine,
     prefix: String,
 }
 
@@ -45,9 +46,9 @@ impl Client {
     /// Reads the endpoint's certificates. Nothing is connected yet.
     pub fn open(endpoint: &Endpoint) -> Result<Client, Why> {
         let dialer = Arc::new(Dialer::new(endpoint)?);
-        let limit = Limit::default();
-        let agent = agent(&dialer, &limit);
-        Ok(Client { dialer, agent, limit, prefix: String::new() })
+        let (limit, line) = (Limit::default(), StatusLine::default());
+        let agent = agent(&dialer, &limit, &line);
+        Ok(Client { dialer, agent, limit, line, prefix: String::new() })
     }
 
     /// Puts [`Prefix::Versioned`] calls below `prefix`, as `/v1.41`.
@@ -77,17 +78,18 @@ impl Client {
     fn whole_reply<T>(&self, call: &Call<T>, until: Instant) -> Result<Reply, Fault> {
         self.limit.set(Some(deadline(call.patience, until)));
         match (self.send(&self.agent, call), call.request.method) {
-            (Err(Fault::Stale), Method::Get) => whole(self.send(&self.agent, call)?),
-            (sent, _) => whole(sent?),
+            (Err(Fault::Stale), Method::Get) => whole(self.send(&self.agent, call)?, &self.line),
+            (sent, _) => whole(sent?, &self.line),
         }
     }
 
     fn begun_reply<T>(&self, call: &Call<T>, until: Instant) -> Result<(Reply, Body), Fault> {
         let limit = Limit::default();
         limit.set(Some(deadline(call.patience, until)));
-        let response = self.send(&agent(&self.dialer, &limit), call)?;
+        let line = StatusLine::default();
+        let response = self.send(&agent(&self.dialer, &limit, &line), call)?;
         if !response.status().is_success() {
-            return Ok((whole(response)?, Body(None)));
+            return Ok((whole(response, &line)?, Body(None)));
         }
         limit.set(None);
         Ok(head(response))
@@ -143,7 +145,7 @@ pub fn why(error: io::Error) -> Why {
     stale_is_broken(body_fault(error))
 }
 
-fn agent(dialer: &Arc<Dialer>, limit: &Limit) -> Agent {
+fn agent(dialer: &Arc<Dialer>, limit: &Limit, line: &StatusLine) -> Agent {
     let config = Agent::config_builder()
         .proxy(None)
         .http_status_as_error(false)
@@ -156,7 +158,7 @@ fn agent(dialer: &Arc<Dialer>, limit: &Limit) -> Agent {
         .max_idle_connections(1)
         .max_idle_connections_per_host(1)
         .build();
-    let opener = Opener { dialer: dialer.clone(), limit: limit.clone() };
+    let opener = Opener { dialer: dialer.clone(), limit: limit.clone(), line: line.clone() };
     Agent::with_parts(config, opener, NoResolver)
 }
 
@@ -185,18 +187,20 @@ fn sendable<B>(built: Result<http::Request<B>, http::Error>) -> Result<http::Req
 
 fn head(response: Response<ureq::Body>) -> (Reply, Body) {
     let (head, body) = response.into_parts();
-    let reply =
-        Reply { status: head.status.as_u16(), headers: headers(&head.headers), body: Vec::new() };
-    (reply, Body(Some(body.into_reader())))
+    let (status, headers) = (head.status.as_u16(), headers(&head.headers));
+    (Reply { status, headers, ..Reply::default() }, Body(Some(body.into_reader())))
 }
 
-fn whole(response: Response<ureq::Body>) -> Result<Reply, Fault> {
+fn whole(response: Response<ureq::Body>, line: &StatusLine) -> Result<Reply, Fault> {
     let announced = response.body().content_length().unwrap_or_default();
     if announced > BODY_LIMIT_BYTES as u64 {
         return Err(Fault::Why(too_long(BODY_LIMIT_BYTES)));
     }
     let (mut reply, body) = head(response);
     reply.body = read_up_to(BODY_LIMIT_BYTES, body)?;
+    if reply.status >= 400 {
+        reply.reason = line.reason();
+    }
     if reply.status == 400 && is_go_s_word_for_tls(&reply.body) {
         return Err(Fault::Why(wants_tls()));
     }

@@ -20,6 +20,9 @@ use crate::net::wait::Deadline;
 const INPUT_BYTES: usize = 128 << 10;
 const OUTPUT_BYTES: usize = 80 << 10;
 
+/// A status line is read no further than this.
+const STATUS_LINE_LIMIT_BYTES: usize = 4 << 10;
+
 /// The first byte of a TLS alert (RFC 8446 §5.1), which is what TLS says to plain HTTP.
 const TLS_ALERT: u8 = 0x15;
 
@@ -28,6 +31,10 @@ const TLS_ALERT: u8 = 0x15;
 #[derive(Clone, Debug, Default)]
 pub struct Limit(Arc<Mutex<Option<Deadline>>>);
 
+/// The status line of the reply under way, for its reason, which ureq drops.
+#[derive(Clone, Debug, Default)]
+pub struct StatusLine(Arc<Mutex<Vec<u8>>>);
+
 /// Opens links for ureq.
 #[derive(Debug)]
 pub struct Opener {
@@ -35,6 +42,8 @@ pub struct Opener {
     pub dialer: Arc<Dialer>,
     /// What each of its links keeps to.
     pub limit: Limit,
+    /// Where each of its links writes what it hears first.
+    pub line: StatusLine,
 }
 
 /// A stream under ureq.
@@ -43,6 +52,7 @@ pub struct Link {
     stream: Stream,
     dialer: Arc<Dialer>,
     limit: Limit,
+    line: StatusLine,
     buffers: LazyBuffers,
     phase: Phase,
     hears: Hears,
@@ -88,6 +98,30 @@ impl Limit {
     }
 }
 
+impl StatusLine {
+    /// The words after the status of the last reply.
+    pub fn reason(&self) -> String {
+        let line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = String::from_utf8_lossy(&line);
+        text.splitn(3, ' ').nth(2).unwrap_or_default().trim().to_owned()
+    }
+
+    /// Another reply begins.
+    fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// What came of it next.
+    fn hear(&self, bytes: &[u8]) {
+        let mut line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if line.last() == Some(&b'\n') || line.len() > STATUS_LINE_LIMIT_BYTES {
+            return;
+        }
+        let end = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| at + 1);
+        line.extend_from_slice(bytes.get(..end).unwrap_or_default());
+    }
+}
+
 impl Connector for Opener {
     type Out = Link;
 
@@ -104,6 +138,7 @@ impl Connector for Opener {
             stream,
             dialer: self.dialer.clone(),
             limit: self.limit.clone(),
+            line: self.line.clone(),
             buffers: LazyBuffers::new(INPUT_BYTES, OUTPUT_BYTES),
             phase: Phase::Fresh,
             hears: Hears::Yes,
@@ -181,8 +216,14 @@ impl Link {
                 Ok(0) if self.phase == Phase::Answered => return Ok(false),
                 Ok(0) => return Err(self.fault(None)),
                 Ok(n) => {
+                    let first = self.phase != Phase::Answered;
+                    if first {
+                        self.line.clear();
+                    }
+                    let came = self.buffers.input_append_buf().get(..n).unwrap_or_default();
+                    self.line.hear(came);
                     self.buffers.input_appended(n);
-                    if self.phase != Phase::Answered {
+                    if first {
                         self.phase = Phase::Answered;
                         self.check_first_byte()?;
                     }

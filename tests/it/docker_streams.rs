@@ -188,7 +188,7 @@ proptest! {
     #[test]
     fn no_bytes_make_a_reader_panic_or_loop(bytes in any_bytes(), status in 200u16..600) {
         let headers = vec![("api-version".to_owned(), "1.41".to_owned())];
-        let reply = Reply { status, headers, body: bytes.clone() };
+        let reply = Reply { status, headers, body: bytes.clone(), ..Reply::default() };
         let fine = Reply { status: 200, ..reply.clone() };
         for reply in [reply, fine] {
             let _ = (call::list(&Default::default()).read)(reply.clone());

@@ -42,7 +42,8 @@ fn get(wire: &str) -> Result<(Reply, Progress), Why> {
 
 fn reply(status: u16, headers: &[(&str, &str)], body: &str) -> Reply {
     let headers = headers.iter().map(|(name, value)| (name.to_string(), value.to_string()));
-    Reply { status, headers: headers.collect(), body: body.as_bytes().to_vec() }
+    let body = body.as_bytes().to_vec();
+    Reply { status, headers: headers.collect(), body, ..Reply::default() }
 }
 
 fn broken<T>(text: &str) -> Result<T, Why> {

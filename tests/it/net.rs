@@ -29,7 +29,8 @@ fn a_get_sends_four_lines_and_returns_the_whole_reply() {
 
     let headers = [("api-version", "1.41"), ("content-length", "4")];
     let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-    let expected = Reply { status: 404, headers, body: b"none".to_vec() };
+    let (reason, body) = ("Not Found".to_owned(), b"none".to_vec());
+    let expected = Reply { status: 404, reason, headers, body };
     assert_eq!(client.run(&versioned, soon()), Ok(expected));
     drop(client);
     let version = env!("CARGO_PKG_VERSION");

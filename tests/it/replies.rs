@@ -83,7 +83,8 @@ fn read(folder: &Path, name: &str, method: &str) -> Recorded {
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
-    let mut reply = Reply { status: status.parse().expect("a number"), headers, body: Vec::new() };
+    let status = status.parse().expect("a number");
+    let mut reply = Reply { status, headers, ..Reply::default() };
     let chunked = reply.header("transfer-encoding") == Some("chunked");
     // The socket proxy's replies were written down without their chunks.
     let kept = chunked && !name.starts_with("socket-proxy/");
