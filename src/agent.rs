@@ -1,13 +1,12 @@
 //! Agents: TLS front ends that forward an engine's API, and the list of the known ones. Connects to
 //! nothing.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use crate::error::Why;
 use crate::http::{Call, Method, Patience, Prefix, Reply, Request};
 use crate::net::Tls;
+use crate::sorted::Map;
 
 /// The name in an agent's certificate, unless the config says otherwise.
 pub const SERVER_NAME: &str = "godoxy.agent";
@@ -30,14 +29,14 @@ pub struct Agent {
 /// The known agents by address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agents {
-    by_addr: BTreeMap<String, Agent>,
+    by_addr: Map<String, Agent>,
 }
 
 impl Agents {
     /// No agents; in unit tests the list starts with one, named `test-agent`.
     pub fn new() -> Agents {
         #[cfg_attr(not(test), allow(unused_mut))]
-        let mut agents = Agents { by_addr: BTreeMap::new() };
+        let mut agents = Agents { by_addr: Map::new() };
         #[cfg(test)]
         agents.add(tests::agent("test-agent", "test-agent"));
         agents

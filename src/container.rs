@@ -4,7 +4,6 @@
 mod network;
 mod port;
 
-use std::collections::BTreeMap;
 use std::mem;
 
 use serde::Serialize;
@@ -13,6 +12,7 @@ use crate::docker::types::{self, Summary};
 use crate::image::{self, Image};
 use crate::label::{self, Tree};
 use crate::plan::{self, Dependency, Plan};
+use crate::sorted::{self, Map};
 
 pub use port::Port;
 
@@ -98,7 +98,7 @@ pub struct Container {
     #[serde(skip)]
     pub network_mode: String,
     /// All its labels, untouched.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Map<String, String>,
     /// By destination.
     pub mounts: Vec<Mount>,
     /// The network that reaches it; empty if there is none or the engine is elsewhere.
@@ -108,13 +108,13 @@ pub struct Container {
     /// Its address on that network; empty while it is down.
     pub private_hostname: String,
     /// One mapping for each port of the container, the best of several.
-    pub private_ports: BTreeMap<u16, Port>,
+    pub private_ports: Map<u16, Port>,
     /// Where what it publishes is reached; empty unless it runs.
     pub public_hostname: String,
     /// One mapping for each published port, the best of several.
-    pub public_ports: BTreeMap<u16, Port>,
+    pub public_ports: Map<u16, Port>,
     /// By alias: [`label::routes`].
-    pub routes: BTreeMap<String, Tree>,
+    pub routes: Map<String, Tree>,
     /// The state is `running`: neither paused nor restarting.
     pub running: bool,
     /// `created`, `running`, `paused`, `restarting`, `removing`, `exited` or `dead`; Podman's own
@@ -259,7 +259,7 @@ fn name(names: Vec<String>, id: &str) -> String {
     names.swap_remove(first)
 }
 
-fn image(reference: &str, id: &str, labels: &BTreeMap<String, String>) -> Image {
+fn image(reference: &str, id: &str, labels: &Map<String, String>) -> Image {
     let version = labels.get("org.opencontainers.image.version");
     Image { version: version.cloned().unwrap_or_default(), ..image::parse(reference, id) }
 }
@@ -294,7 +294,7 @@ fn health(told: Option<types::Health>, status: &str, state: &str) -> Health {
 }
 
 /// A bad list of dependencies is told and empty: the container then wakes alone.
-fn compose(labels: &BTreeMap<String, String>, errors: &mut Vec<String>) -> Option<Compose> {
+fn compose(labels: &Map<String, String>, errors: &mut Vec<String>) -> Option<Compose> {
     const NEEDS: &str = "com.docker.compose.depends_on";
     let project = labels.get("com.docker.compose.project")?.clone();
     let service = labels.get("com.docker.compose.service").cloned().unwrap_or_default();
@@ -306,7 +306,7 @@ fn compose(labels: &BTreeMap<String, String>, errors: &mut Vec<String>) -> Optio
     Some(Compose { depends_on, project, service })
 }
 
-fn is_excluded(labels: &BTreeMap<String, String>, errors: &mut Vec<String>) -> bool {
+fn is_excluded(labels: &Map<String, String>, errors: &mut Vec<String>) -> bool {
     let text = labels.get("proxy.exclude").map_or("", |text| text.trim());
     let excluded = label::boolean(text);
     if excluded.is_none() && !text.is_empty() {
@@ -324,11 +324,11 @@ fn mounts(mounts: Vec<types::Mount>) -> Vec<Mount> {
         kind: mount.kind,
     });
     let mut mounts: Vec<Mount> = turned.collect();
-    mounts.sort_unstable();
+    sorted::sort(&mut mounts);
     mounts
 }
 
-fn is_blacklisted(mounts: &[Mount], private_ports: &BTreeMap<u16, Port>) -> bool {
+fn is_blacklisted(mounts: &[Mount], private_ports: &Map<u16, Port>) -> bool {
     let at = |mount: &Mount| DATABASE_MOUNTS.contains(&mount.destination.trim_end_matches('/'));
     mounts.iter().any(at) || DATABASE_PORTS.iter().any(|port| private_ports.contains_key(port))
 }

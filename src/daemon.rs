@@ -15,7 +15,7 @@ mod senses;
 mod serve;
 mod ward;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -33,6 +33,7 @@ use crate::memory;
 use crate::net::guests::Guests;
 use crate::net::reactor::Reactor;
 use crate::net::running::Event;
+use crate::sorted::{Map, Set};
 use crate::systemd::Watchdog;
 use crate::systemd::notify::{News as Told, Notify};
 use asked::Asked;
@@ -65,17 +66,17 @@ pub struct Daemon {
     reactor: Reactor<Tag>,
     follow: Follow,
     fleet: Fleet,
-    wards: BTreeMap<Key, Ward>,
+    wards: Map<Key, Ward>,
     /// By engine and id.
-    keys: BTreeMap<(usize, String), Key>,
+    keys: Map<(usize, String), Key>,
     last_key: u32,
-    asked: BTreeMap<u32, Asked>,
+    asked: Map<u32, Asked>,
     last_number: u32,
     /// To be told to the machines before the turn ends.
     later: VecDeque<(Key, Input)>,
     /// Samples to ask engines for, and at which one is under way.
     samples: VecDeque<look::Wanted>,
-    sampled: BTreeSet<usize>,
+    sampled: Set<usize>,
     /// Guests that wait for something to happen.
     pending: Vec<Pending>,
     poll_at: Instant,
@@ -101,14 +102,14 @@ pub fn run(config: Config, setup: Setup, guests: Guests) -> io::Result<()> {
         reactor,
         setup,
         config,
-        wards: BTreeMap::new(),
-        keys: BTreeMap::new(),
+        wards: Map::new(),
+        keys: Map::new(),
         last_key: 0,
-        asked: BTreeMap::new(),
+        asked: Map::new(),
         last_number: 0,
         later: VecDeque::new(),
         samples: VecDeque::new(),
-        sampled: BTreeSet::new(),
+        sampled: Set::new(),
         pending: Vec::new(),
         poll_at: now,
         glance_at: now,

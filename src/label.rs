@@ -19,10 +19,11 @@ mod mapping;
 mod merge;
 mod shortcut;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use serde::Serialize;
+
+use crate::sorted::{Map, Set};
 
 pub use known::listen_and_target;
 
@@ -61,7 +62,7 @@ pub enum Tree {
     /// replaced as a whole.
     List(Vec<Tree>),
     /// By name.
-    Branch(BTreeMap<String, Tree>),
+    Branch(Map<String, Tree>),
 }
 
 impl Tree {
@@ -80,14 +81,14 @@ impl Tree {
 }
 
 /// The labels that begin with `proxy.`, in order.
-pub fn ours(labels: &BTreeMap<String, String>) -> impl Iterator<Item = (&str, &str)> {
+pub fn ours(labels: &Map<String, String>) -> impl Iterator<Item = (&str, &str)> {
     // `/` is the character after `.`.
     let range = (Bound::Included("proxy."), Bound::Excluded("proxy/"));
-    labels.range::<str, _>(range).map(|(label, value)| (label.as_str(), value.as_str()))
+    labels.range::<str>(range).map(|(label, value)| (label.as_str(), value.as_str()))
 }
 
 /// Whether the container has any label of ours: then the user means drowse to know it.
-pub fn is_explicit(labels: &BTreeMap<String, String>) -> bool {
+pub fn is_explicit(labels: &Map<String, String>) -> bool {
     ours(labels).next().is_some()
 }
 
@@ -103,9 +104,9 @@ pub fn boolean(text: &str) -> Option<bool> {
 
 /// The names of a container's routes: `proxy.aliases` split at commas, trimmed, empties and repeats
 /// dropped; the container's name where that leaves none.
-pub fn aliases(labels: &BTreeMap<String, String>, container_name: &str) -> Vec<String> {
+pub fn aliases(labels: &Map<String, String>, container_name: &str) -> Vec<String> {
     let given = labels.get("proxy.aliases").map_or("", String::as_str);
-    let mut seen = BTreeSet::new();
+    let mut seen = Set::new();
     let names = given.split(',').map(str::trim).filter(|name| !name.is_empty());
     let mut names: Vec<String> =
         names.filter(|name| seen.insert(*name)).map(str::to_owned).collect();
@@ -119,10 +120,10 @@ pub fn aliases(labels: &BTreeMap<String, String>, container_name: &str) -> Vec<S
 /// each is a [`Tree::Branch`]. What can't be used is told in `errors`, once for each label, as
 /// `label: what: what was expected`, and never repeats a value.
 pub fn routes(
-    labels: &BTreeMap<String, String>,
+    labels: &Map<String, String>,
     aliases: &[String],
     errors: &mut Vec<String>,
-) -> BTreeMap<String, Tree> {
+) -> Map<String, Tree> {
     if labels.contains_key("proxy") {
         errors.push("proxy: not a label of its own: expected proxy.<alias>.<field>".into());
     }

@@ -21,5 +21,6 @@ pub mod memory;
 pub mod nearest;
 pub mod net;
 pub mod plan;
+pub mod sorted;
 pub mod systemd;
 pub mod yaml;

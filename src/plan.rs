@@ -4,13 +4,13 @@
 mod depend;
 mod signal;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
 use crate::duration;
 use crate::label::{boolean, is_explicit};
+use crate::sorted::Map;
 
 pub use depend::{Condition, Dependency, dependencies};
 
@@ -123,7 +123,7 @@ pub struct Plan {
 ///
 /// `compose` are the dependencies that hold without `proxy.depends_on`.
 pub fn parse(
-    labels: &BTreeMap<String, String>,
+    labels: &Map<String, String>,
     compose: &[Dependency],
     defaults: &Defaults,
     errors: &mut Vec<String>,
@@ -140,7 +140,7 @@ pub fn parse(
 /// What the labels say of how a container sleeps and wakes, whether it is to sleep by itself or
 /// not (`idle_timeout` is 0 then): for one that others need. Parameters as in [`parse`].
 pub fn read(
-    labels: &BTreeMap<String, String>,
+    labels: &Map<String, String>,
     compose: &[Dependency],
     defaults: &Defaults,
     errors: &mut Vec<String>,
@@ -171,7 +171,7 @@ pub fn read(
 }
 
 struct Reader<'a> {
-    labels: &'a BTreeMap<String, String>,
+    labels: &'a Map<String, String>,
     errors: &'a mut Vec<String>,
 }
 

@@ -1,10 +1,11 @@
 //! YAML text to nodes that keep their text and position. Knows no types: `1.10` and `080` stay as
 //! written until a field asks for a number. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput};
+
+use crate::sorted::{Map, Set};
 
 /// How deep lists and maps may stand in each other, aliases followed.
 const DEPTH_LIMIT: usize = 64;
@@ -84,7 +85,7 @@ pub fn parse(text: &str) -> Result<Node, Problem> {
     }
     let mut reader = Reader {
         events: Parser::new_from_str(text),
-        anchors: BTreeMap::new(),
+        anchors: Map::new(),
         nodes: 0,
         copied_bytes: 0,
     };
@@ -108,7 +109,7 @@ pub fn parse(text: &str) -> Result<Node, Problem> {
 struct Reader<'a> {
     events: Parser<'a, StrInput<'a>>,
     /// Finished values by the parser's anchor number.
-    anchors: BTreeMap<usize, Node>,
+    anchors: Map<usize, Node>,
     nodes: usize,
     copied_bytes: usize,
 }
@@ -156,7 +157,7 @@ impl<'a> Reader<'a> {
 
     fn map(&mut self, depth: usize) -> Result<Value, Problem> {
         let mut map = Vec::new();
-        let mut seen = BTreeSet::new();
+        let mut seen = Set::new();
         let mut merged = None;
         loop {
             let (event, at) = self.next()?;

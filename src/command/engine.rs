@@ -11,6 +11,7 @@ use crate::error::{Error, Why};
 use crate::host::{self, Host, Scheme};
 use crate::http::Call;
 use crate::net::blocking::Client;
+use crate::sorted;
 
 use super::Source;
 
@@ -120,7 +121,7 @@ impl Engine {
         let summaries = self.run(&call::list(filters))?;
         let parse = |summary| container::parse(self.complete(summary), origin);
         let mut containers: Vec<Container> = summaries.into_iter().map(parse).collect();
-        containers.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
+        sorted::sort_by(&mut containers, |a, b| a.order().cmp(&b.order()));
         Ok(containers)
     }
 

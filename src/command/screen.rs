@@ -1,11 +1,11 @@
 //! The table of `ps --watch` on a terminal, drawn again in place. Knows rows, not engines' ways.
 
-use std::collections::BTreeMap;
 use std::io;
 
 use crate::container::Container;
 use crate::docker::change::Change;
 use crate::net::outlet::Outlet;
+use crate::sorted::Map;
 
 use super::output;
 use super::ps::COLUMNS;
@@ -16,9 +16,9 @@ use super::text::harmless;
 #[derive(Default)]
 pub struct Screen {
     /// By engine, name and id.
-    rows: BTreeMap<(String, String, String), Vec<String>>,
+    rows: Map<(String, String, String), Vec<String>>,
     /// Engines that are away, and why.
-    lost: BTreeMap<String, String>,
+    lost: Map<String, String>,
     drawn_lines: usize,
 }
 

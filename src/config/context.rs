@@ -1,7 +1,6 @@
 //! The engine that Docker's own tools would take: `DOCKER_HOST`, the docker context, the default
 //! socket. Reads Docker's files, connects to nothing.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -12,6 +11,7 @@ use crate::error::Why;
 use crate::host::{self, Host, Scheme};
 use crate::nearest::nearest;
 use crate::net::{Tls, Trust};
+use crate::sorted::{self, Map};
 
 const SOCKET: &str = "unix:///var/run/docker.sock";
 /// The engine's name where nothing else names it; also docker's name for having no context.
@@ -119,7 +119,7 @@ fn current_context(env: &Env) -> Result<Option<String>, Why> {
 struct Meta {
     name: String,
     #[serde(default)]
-    endpoints: BTreeMap<String, Target>,
+    endpoints: Map<String, Target>,
 }
 
 #[derive(Deserialize, Default)]
@@ -171,7 +171,7 @@ fn find(name: &str, metas: &Path) -> Result<(String, Target), Why> {
             Err(what) => unreadable = Some(what),
         }
     }
-    known.sort_unstable();
+    sorted::sort(&mut known);
     let way_out = match (nearest(name, known.iter().map(String::as_str)), unreadable) {
         (Some(near), _) => format!("did you mean `{near}`?"),
         (None, Some(what)) => what,
@@ -185,7 +185,7 @@ fn ids(metas: &Path) -> Vec<String> {
     let name =
         |entry: std::io::Result<std::fs::DirEntry>| entry.ok()?.file_name().into_string().ok();
     let mut ids: Vec<String> = entries.take(CONTEXT_LIMIT).filter_map(name).collect();
-    ids.sort_unstable();
+    sorted::sort(&mut ids);
     ids
 }
 

@@ -7,7 +7,6 @@ mod read;
 mod settings;
 mod tls;
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
@@ -19,6 +18,7 @@ use crate::error::Why;
 use crate::host::Host;
 use crate::net::Endpoint;
 use crate::plan::{self, StopMethod};
+use crate::sorted::Map;
 use crate::yaml::Position;
 
 pub use context::host;
@@ -41,7 +41,7 @@ pub struct Config {
     pub idle: Idle,
     /// Idle settings of guests by vmid, as label names without `proxy.`. Names, durations and words
     /// are checked, the rest is not.
-    pub lxc: BTreeMap<u32, BTreeMap<String, String>>,
+    pub lxc: Map<u32, Map<String, String>>,
     /// Where metrics are served.
     pub metrics: Option<SocketAddr>,
     /// The control socket.
@@ -179,7 +179,7 @@ impl fmt::Display for Problem {
 #[derive(Clone, Default)]
 pub struct Env {
     /// By name.
-    pub vars: BTreeMap<String, String>,
+    pub vars: Map<String, String>,
     /// The file that is read if it exists and no other is named.
     pub default_file: PathBuf,
 }
@@ -190,7 +190,7 @@ impl Env {
         let text = |(name, value): (OsString, OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
-        let mut vars = BTreeMap::new();
+        let mut vars = Map::new();
         vars.extend(std::env::vars_os().filter_map(text));
         Env { vars, default_file: FILE.into() }
     }
@@ -226,7 +226,7 @@ fn without_file(env: &Env) -> Config {
         agents,
         proxmox: Vec::new(),
         idle: Idle::default(),
-        lxc: BTreeMap::new(),
+        lxc: Map::new(),
         metrics: None,
         control: settings::CONTROL.into(),
         doors: Doors::default(),

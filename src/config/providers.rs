@@ -1,13 +1,12 @@
 //! `providers:`: the engines, agents and Proxmox nodes of the config file.
 
-use std::collections::BTreeMap;
-
 use super::read::{self, Reader};
 use super::{Engine, Proxmox, context, proxmox, tls};
 use crate::agent::{self, Agent, Agents};
 use crate::error::Why;
 use crate::host;
 use crate::net::Tls;
+use crate::sorted::Map;
 use crate::yaml::{Key, Node, Value};
 
 /// The value that stands for the engine Docker's own tools would take.
@@ -97,7 +96,7 @@ fn agent(reader: &mut Reader<'_>, node: &Node) -> Option<Agent> {
 
 fn engines(reader: &mut Reader<'_>, node: &Node, agents: &Agents) -> Vec<Engine> {
     let mut engines: Vec<Engine> = Vec::new();
-    let mut seen = BTreeMap::new();
+    let mut seen = Map::new();
     for (key, node) in reader.entries(node).unwrap_or_default() {
         let (name, only_explicit) = match key.text.strip_suffix('!') {
             Some(name) => (name, true),

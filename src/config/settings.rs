@@ -1,6 +1,5 @@
 //! The config file as a whole, and its sections beside `providers:`.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,6 +9,7 @@ use super::{Config, Doors, Env, Idle, Problem, Redirect, providers};
 use crate::duration;
 use crate::host;
 use crate::plan::StopMethod;
+use crate::sorted::Map;
 use crate::yaml::{self, Key, Node, Value};
 
 /// Where the control socket is unless the file says otherwise.
@@ -107,8 +107,8 @@ fn doors(reader: &mut Reader<'_>, node: &Node) -> Option<Doors> {
     })
 }
 
-fn lxc(reader: &mut Reader<'_>, node: &Node) -> BTreeMap<u32, BTreeMap<String, String>> {
-    let mut guests = BTreeMap::new();
+fn lxc(reader: &mut Reader<'_>, node: &Node) -> Map<u32, Map<String, String>> {
+    let mut guests = Map::new();
     for (key, node) in reader.entries(node).unwrap_or_default() {
         match read::number(&key.text, VMIDS.0, VMIDS.1) {
             Ok(vmid) => {
@@ -123,8 +123,8 @@ fn lxc(reader: &mut Reader<'_>, node: &Node) -> BTreeMap<u32, BTreeMap<String, S
     guests
 }
 
-fn guest(reader: &mut Reader<'_>, node: &Node) -> BTreeMap<String, String> {
-    let mut labels = BTreeMap::new();
+fn guest(reader: &mut Reader<'_>, node: &Node) -> Map<String, String> {
+    let mut labels = Map::new();
     for (key, node) in flat(reader.entries(node).unwrap_or_default()) {
         if !LXC_KEYS.contains(&&*key.text) {
             reader.unknown_key(&key, &LXC_KEYS);

@@ -1,11 +1,10 @@
 //! Where a container is reached: by its network from this machine, by its engine's host from
 //! elsewhere.
 
-use std::collections::BTreeMap;
-
 use super::Origin;
 use crate::docker::types::{Network, Summary};
 use crate::nearest::nearest;
+use crate::sorted::Map;
 
 /// How many network names an error lists.
 const LISTED: usize = 5;
@@ -26,7 +25,7 @@ pub struct Place {
 /// What else decides where it is reached.
 pub struct Facts<'a> {
     /// Its labels.
-    pub labels: &'a BTreeMap<String, String>,
+    pub labels: &'a Map<String, String>,
     /// Its compose project.
     pub project: Option<&'a str>,
     /// What it does.
@@ -76,7 +75,7 @@ fn is_host(summary: &Summary) -> bool {
 
 /// The wanted network, by its own name or compose's; if none is wanted, the first with an address.
 fn chosen<'a>(
-    networks: &'a BTreeMap<String, Network>,
+    networks: &'a Map<String, Network>,
     wanted: &str,
     facts: &Facts<'_>,
 ) -> Option<(&'a String, &'a Network)> {
@@ -96,7 +95,7 @@ fn address<'n>(network: &'n Network, state: &str) -> &'n str {
     if network.ip_address.is_empty() { &network.global_ipv6_address } else { &network.ip_address }
 }
 
-fn missing(networks: &BTreeMap<String, Network>, wanted: &str) -> String {
+fn missing(networks: &Map<String, Network>, wanted: &str) -> String {
     let names: Vec<&str> = networks.keys().map(String::as_str).collect();
     let expected = match nearest(wanted, names.iter().copied()) {
         Some(name) => name.to_owned(),

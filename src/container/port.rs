@@ -1,11 +1,11 @@
 //! Port mappings as they are printed: a sorted list, and one mapping for each port number.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use crate::docker::types;
+use crate::sorted::{self, Map};
 
 /// One port mapping.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -30,14 +30,14 @@ pub fn sorted(ports: Vec<types::Port>, errors: &mut Vec<String>) -> Vec<Port> {
         ports.retain(|port| port.private_port > 0);
         errors.push("Ports: no PrivatePort: expected 1 to 65535".into());
     }
-    ports.sort_unstable_by(|a, b| (a.private_port, rank(a)).cmp(&(b.private_port, rank(b))));
+    sorted::sort_by(&mut ports, |a, b| (a.private_port, rank(a)).cmp(&(b.private_port, rank(b))));
     ports.dedup();
     ports
 }
 
 /// The best mapping for each number that `number` tells.
-pub fn best(ports: &[Port], number: fn(&Port) -> Option<u16>) -> BTreeMap<u16, Port> {
-    let mut best: BTreeMap<u16, Port> = BTreeMap::new();
+pub fn best(ports: &[Port], number: fn(&Port) -> Option<u16>) -> Map<u16, Port> {
+    let mut best: Map<u16, Port> = Map::new();
     for port in ports {
         let Some(number) = number(port) else { continue };
         if best.get(&number).is_none_or(|kept| rank(port) < rank(kept)) {

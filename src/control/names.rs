@@ -6,6 +6,7 @@
 //! error that lists them.
 
 use crate::nearest::nearest;
+use crate::sorted;
 
 /// Fewer digits are no id.
 const ID_DIGITS_AT_LEAST: usize = 4;
@@ -80,7 +81,7 @@ impl Candidate<'_> {
 
 fn ambiguous<'a>(found: impl Iterator<Item = &'a Candidate<'a>>) -> String {
     let mut wholes: Vec<String> = found.map(Candidate::whole).collect();
-    wholes.sort();
+    sorted::sort(&mut wholes);
     let more = wholes.len().saturating_sub(LISTED_LIMIT);
     wholes.truncate(LISTED_LIMIT);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };

@@ -7,6 +7,7 @@ use crate::docker::time;
 use crate::idle::group::Key;
 use crate::idle::state::{Phase, State};
 use crate::idle::step::Machine;
+use crate::sorted;
 
 use super::Daemon;
 use super::act::cause;
@@ -18,7 +19,7 @@ impl Daemon {
     pub(super) fn rows(&self) -> Vec<Row> {
         let mut rows: Vec<Row> =
             self.wards.iter().filter_map(|(key, ward)| self.row(*key, ward)).collect();
-        rows.sort_unstable_by(|a, b| (&a.engine, &a.name).cmp(&(&b.engine, &b.name)));
+        sorted::sort_by(&mut rows, |a, b| (&a.engine, &a.name).cmp(&(&b.engine, &b.name)));
         rows
     }
 

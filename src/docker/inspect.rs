@@ -1,8 +1,6 @@
 //! One container as `/containers/{id}/json` tells it, and what of it completes the list's entry.
 //! Reads leniently; no labels are understood here.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -10,6 +8,7 @@ use crate::docker::time;
 use crate::docker::types::{
     Health, HostConfig, Mount, NetworkSettings, Port, Summary, or_default, unless_empty,
 };
+use crate::sorted::{self, Map};
 
 /// What inspect tells (Docker API 1.41 `ContainerInspectResponse`), as far as drowse looks at it.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -98,7 +97,7 @@ pub struct Config {
     pub image: String,
     /// Verbatim.
     #[serde(deserialize_with = "or_default")]
-    pub labels: BTreeMap<String, String>,
+    pub labels: Map<String, String>,
     /// With a terminal, logs are not framed.
     #[serde(deserialize_with = "or_default")]
     pub tty: bool,
@@ -113,7 +112,7 @@ pub struct Config {
     pub healthcheck: Option<Healthcheck>,
     /// `80/tcp` and the like, published or not.
     #[serde(deserialize_with = "or_default")]
-    pub exposed_ports: BTreeMap<String, IgnoredAny>,
+    pub exposed_ports: Map<String, IgnoredAny>,
 }
 
 /// A health check; `["NONE"]` turns the image's off.
@@ -158,14 +157,14 @@ pub struct RestartPolicy {
 pub struct Networking {
     /// By network name.
     #[serde(deserialize_with = "or_default")]
-    pub networks: BTreeMap<String, crate::docker::types::Network>,
+    pub networks: Map<String, crate::docker::types::Network>,
     /// By container port; `null`: exposed, not published.
     #[serde(deserialize_with = "or_default")]
     pub ports: Bindings,
 }
 
 /// `80/tcp` → where it is published.
-pub type Bindings = BTreeMap<String, Option<Vec<Binding>>>;
+pub type Bindings = Map<String, Option<Vec<Binding>>>;
 
 /// One place a port is published on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -212,7 +211,7 @@ impl Inspect {
             true => bound(&self.network_settings.ports),
             false => self.configured_ports(),
         };
-        ports.sort_unstable();
+        sorted::sort(&mut ports);
         ports.dedup();
         ports
     }

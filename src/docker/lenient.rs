@@ -1,8 +1,6 @@
 //! A container whose JSON is not as it should be, field by field: what can be read stands, the rest
 //! becomes a text. Slow on purpose; the good ones never come here.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::value::RawValue;
@@ -10,9 +8,10 @@ use serde_json::value::RawValue;
 use crate::docker::answer::one_line;
 use crate::docker::inspect::{Binding, Bindings, Config, Host, Inspect, Networking, State};
 use crate::docker::types::{Health, HostConfig, Mount, Network, NetworkSettings, Port, Summary};
+use crate::sorted::Map;
 
 /// The fields of an object, not read yet: how deep one of them goes harms no other.
-type Raw<'a> = BTreeMap<String, &'a RawValue>;
+type Raw<'a> = Map<String, &'a RawValue>;
 
 /// Reads an object of the list or of inspect as far as it goes.
 pub(crate) fn summary(json: &str) -> Summary {
@@ -156,10 +155,10 @@ impl<'a> Fields<'a> {
         &mut self,
         name: &str,
         mut read: impl FnMut(&mut Fields<'a>, (String, &'a RawValue)) -> Option<T>,
-    ) -> BTreeMap<String, T> {
-        let Some((at, value)) = self.value(name) else { return BTreeMap::new() };
+    ) -> Map<String, T> {
+        let Some((at, value)) = self.value(name) else { return Map::new() };
         let entries = object(&at, value, &mut self.problems).unwrap_or_default().into_iter();
-        let mut map = BTreeMap::new();
+        let mut map = Map::new();
         map.extend(entries.filter_map(|(key, value)| {
             let value = read(self, (format!("{at}.{key}"), value))?;
             Some((key, value))
@@ -177,7 +176,7 @@ impl<'a> Fields<'a> {
         Some(read)
     }
 
-    fn labels(&mut self) -> BTreeMap<String, String> {
+    fn labels(&mut self) -> Map<String, String> {
         self.map("Labels", |from, (at, value)| scalar(&at, value, &mut from.problems))
     }
 
@@ -185,7 +184,7 @@ impl<'a> Fields<'a> {
         self.within("Health", |health| Health { status: health.one("Status") })
     }
 
-    fn networks(&mut self) -> BTreeMap<String, Network> {
+    fn networks(&mut self) -> Map<String, Network> {
         let read = |network: &mut Fields<'a>| Network {
             ip_address: network.one("IPAddress"),
             global_ipv6_address: network.one("GlobalIPv6Address"),

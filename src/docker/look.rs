@@ -1,8 +1,9 @@
 //! When containers are looked at again: a crash loop must not cost an engine more than a look a
 //! second. Counts, asks nothing.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+
+use crate::sorted::Map;
 
 /// Looks under way at one engine; the rest wait their turn.
 const LOOKS_UNDER_WAY: usize = 4;
@@ -21,7 +22,7 @@ pub type Heard = (&'static str, Option<u64>);
 
 /// The containers of one engine about which something was heard.
 #[derive(Clone, Debug, Default)]
-pub struct Looks(BTreeMap<String, Look>);
+pub struct Looks(Map<String, Look>);
 
 impl Looks {
     /// Something happened: this container wants to be looked at.

@@ -1,7 +1,5 @@
 //! The Engine API's calls about networks. Opens nothing.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 use serde_json::json;
 
@@ -11,6 +9,7 @@ use crate::docker::query::{Filters, encoded};
 use crate::docker::types::or_default;
 use crate::error::Why;
 use crate::http::{Call, Method, Reply};
+use crate::sorted::Map;
 
 /// A network of an engine (Docker API 1.41 `Network`).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -26,7 +25,7 @@ pub struct Listed {
     pub driver: String,
     /// Verbatim.
     #[serde(default, deserialize_with = "or_default")]
-    pub labels: BTreeMap<String, String>,
+    pub labels: Map<String, String>,
 }
 
 /// The networks that pass the engine's own `filters`. Docker API 1.41 `NetworkList`: 200.
@@ -38,7 +37,7 @@ pub fn list(filters: &Filters) -> Call<Vec<Listed>> {
 /// Makes a bridge network and answers its id. Docker API 1.41 `NetworkCreate`: 201; 409 the name is
 /// taken (Podman 4.3 500). Without `CheckDuplicate` an old Docker makes a second one of that name,
 /// and every use by name is "ambiguous" from then on.
-pub fn create(name: &str, labels: &BTreeMap<String, String>) -> Call<String> {
+pub fn create(name: &str, labels: &Map<String, String>) -> Call<String> {
     let call = call(
         format!("create network {name}"),
         Method::Post,

@@ -1,7 +1,5 @@
 //! How far an image pull has come, and whether it came to a good end. Draws no bar.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 
 use crate::docker::answer::{self, one_line};
@@ -9,6 +7,7 @@ use crate::docker::split::{Splitter, VALUE_LIMIT_BYTES};
 use crate::docker::types::or_default;
 use crate::error::Why;
 use crate::http::Reply;
+use crate::sorted::Map;
 
 /// Layers beyond these are not counted; an image has at most 127.
 const LAYER_LIMIT: usize = 1024;
@@ -17,7 +16,7 @@ const LAYER_LIMIT: usize = 1024;
 #[derive(Clone, Debug)]
 pub struct Pull {
     splitter: Splitter,
-    layers: BTreeMap<String, Layer>,
+    layers: Map<String, Layer>,
     outcome: Outcome,
     /// Values read; a stream without any is no success.
     values: u64,
@@ -79,7 +78,7 @@ impl Default for Pull {
     fn default() -> Pull {
         Pull {
             splitter: Splitter::new(VALUE_LIMIT_BYTES),
-            layers: BTreeMap::new(),
+            layers: Map::new(),
             outcome: Outcome::default(),
             values: 0,
             failure: None,
@@ -155,7 +154,7 @@ impl Outcome {
     }
 }
 
-fn note_layer(layers: &mut BTreeMap<String, Layer>, line: Line) {
+fn note_layer(layers: &mut Map<String, Layer>, line: Line) {
     let known = layers.contains_key(&line.id);
     if line.status.starts_with("Pulling from") || (!known && layers.len() >= LAYER_LIMIT) {
         return; // there the id is the tag

@@ -1,10 +1,11 @@
 //! Paths and queries of the Engine API as text. No requests, no versions.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Map, Value};
+
+use crate::json;
+use crate::sorted::{Map, Set};
 
 /// What RFC 3986 §2.3 lets stand anywhere; all else is encoded.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -15,7 +16,7 @@ const ENCODED_IN_IMAGE: &AsciiSet = &ENCODED.remove(b'/').remove(b':').remove(b'
 /// The engine's own filters: a map of lists, sent as JSON (Docker API 1.41, `filters`). Values of
 /// one key are alternatives, but for labels: there all must hold; keys all must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filters(BTreeMap<String, BTreeSet<String>>);
+pub struct Filters(Map<String, Set<String>>);
 
 impl Filters {
     /// The one filter `key=value`.
@@ -37,12 +38,9 @@ impl Filters {
 
     /// `{"label":["a=b"],"status":["running"]}`, keys and values sorted.
     pub fn json(&self) -> String {
-        let mut lists = Map::new();
-        for (key, values) in &self.0 {
-            let values = values.iter().map(|value| Value::from(value.as_str())).collect();
-            lists.insert(key.clone(), values);
-        }
-        Value::Object(lists).to_string()
+        let mut out = Vec::new();
+        json::write::json(&self.0, &mut out);
+        String::from_utf8(out).unwrap_or_default()
     }
 
     /// `filters=…`, percent-encoded, after `before`; nothing where there are none.

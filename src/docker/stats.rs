@@ -1,8 +1,6 @@
 //! What a container uses, as the engine counts it. Counters only; what they mean between two
 //! samples is worked out elsewhere.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 
 use crate::docker::answer;
@@ -11,6 +9,7 @@ use crate::docker::time;
 use crate::docker::types::or_default;
 use crate::error::Why;
 use crate::http::Reply;
+use crate::sorted::Map;
 
 /// One sample of a running or paused container (Docker API 1.41 `ContainerStats`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +27,7 @@ pub struct Sample {
     pub memory_limit_bytes: u64,
     /// By interface, without `lo`; `None`: on the host's network, or without one. A container that
     /// shares another's network tells the other's numbers. Podman before 5 has one sum, `network`.
-    pub networks: Option<BTreeMap<String, Traffic>>,
+    pub networks: Option<Map<String, Traffic>>,
 }
 
 /// Bytes through one interface since it came up, as the container sees them.
@@ -108,7 +107,7 @@ struct Wire {
     #[serde(deserialize_with = "or_default")]
     memory_stats: Memory,
     #[serde(deserialize_with = "or_default")]
-    networks: Option<BTreeMap<String, Traffic>>,
+    networks: Option<Map<String, Traffic>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -151,7 +150,7 @@ fn sample(json: &[u8], side: Side) -> Result<Option<Sample>, Why> {
     let Some(read_nano) = time::nanos(&wire.read) else { return Ok(None) };
     let memory = wire.memory_stats;
     let mut networks = wire.networks;
-    for traffic in networks.iter_mut().flat_map(BTreeMap::values_mut) {
+    for traffic in networks.iter_mut().flat_map(Map::values_mut) {
         *traffic = side.as_the_container_sees_it(*traffic);
     }
     Ok(Some(Sample {

@@ -1,8 +1,8 @@
 //! What the Engine API says about containers, read leniently: engines differ, and `null` is common.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Deserializer};
+
+use crate::sorted::Map;
 
 /// One container as `/containers/json` lists it (Docker API 1.41 `ContainerSummary`).
 /// [`Inspect`] turns into the same shape.
@@ -26,7 +26,7 @@ pub struct Summary {
     pub ports: Vec<Port>,
     /// Verbatim.
     #[serde(deserialize_with = "or_default")]
-    pub labels: BTreeMap<String, String>,
+    pub labels: Map<String, String>,
     /// `running`, `exited`, …; Podman knows more.
     #[serde(deserialize_with = "or_default")]
     pub state: String,
@@ -93,7 +93,7 @@ pub struct HostConfig {
 pub struct NetworkSettings {
     /// By network name.
     #[serde(deserialize_with = "or_default")]
-    pub networks: BTreeMap<String, Network>,
+    pub networks: Map<String, Network>,
 }
 
 /// A container's place on one network.

@@ -13,12 +13,12 @@
 //! the picture wrong for longer than until the next look. A list and a look are never under way
 //! together: nobody could tell which of them is the newer. Out of scope: what a container means.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::change::Change;
 use super::events::Event;
 use super::look::{Heard, Looks};
+use crate::sorted::{Map, Set};
 
 /// First wait after a break; doubles.
 const BACKOFF_FIRST: Duration = Duration::from_secs(1);
@@ -111,11 +111,11 @@ pub struct Watch<C> {
     breaks: u32,
     lost: bool,
     listed_once: bool,
-    known: BTreeMap<String, C>,
+    known: Map<String, C>,
     looks: Looks,
     /// The newest event's time, and those already seen.
     since: Option<u64>,
-    seen: BTreeSet<(u64, String, &'static str)>,
+    seen: Set<(u64, String, &'static str)>,
 }
 
 /// Not an event: the container is to be seen for the first time.
@@ -129,10 +129,10 @@ impl<C: Known> Watch<C> {
             breaks: 0,
             lost: false,
             listed_once: false,
-            known: BTreeMap::new(),
+            known: Map::new(),
             looks: Looks::default(),
             since: None,
-            seen: BTreeSet::new(),
+            seen: Set::new(),
         }
     }
 
@@ -274,7 +274,7 @@ impl<C: Known> Watch<C> {
         if std::mem::replace(&mut self.lost, false) {
             out.push(Do::Say(Change::Back));
         }
-        let mut ids = BTreeSet::new();
+        let mut ids = Set::new();
         ids.extend(all.iter().map(Known::id));
         let gone: Vec<String> =
             self.known.keys().filter(|id| !ids.contains(id.as_str())).cloned().collect();

@@ -14,6 +14,7 @@ use crate::net::clients::Lease;
 use crate::net::reactor::Reactor;
 use crate::net::running::Ask;
 use crate::net::talk::Mode;
+use crate::sorted;
 
 /// What is kept of the body that says why there is no event stream.
 const REFUSAL_LIMIT_BYTES: usize = 64 << 10;
@@ -215,7 +216,7 @@ impl Engine {
             self.see(summary, complete)
         };
         let mut all: Vec<Seen> = all.into_iter().filter_map(see).collect();
-        all.sort_unstable_by(|a, b| a.container.order().cmp(&b.container.order()));
+        sorted::sort_by(&mut all, |a, b| a.container.order().cmp(&b.container.order()));
         Input::Listed(all)
     }
 

@@ -294,7 +294,7 @@ mod tests {
     }
 
     fn plan(labels: &[(&str, &str)]) -> Plan {
-        let mut labels: std::collections::BTreeMap<String, String> =
+        let mut labels: crate::sorted::Map<String, String> =
             labels.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
         labels.insert("proxy.idle_timeout".into(), "1m".into());
         crate::plan::parse(&labels, &[], &crate::plan::Defaults::default(), &mut vec![]).unwrap()

@@ -11,7 +11,6 @@
 mod settle;
 mod terms;
 
-use std::collections::BTreeMap;
 use std::mem::discriminant;
 use std::time::Instant;
 
@@ -21,6 +20,7 @@ use crate::idle::group::{Graph, Key, Member, Standing};
 use crate::idle::message::{Action, Input};
 use crate::idle::state::{State, Ticket};
 use crate::idle::step::Machine;
+use crate::sorted::Map;
 
 /// What its engine tells of a container at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub struct Known<'a> {
 #[derive(Clone, Debug)]
 pub struct Fleet {
     graph: Graph,
-    bodies: BTreeMap<Key, Body>,
+    bodies: Map<Key, Body>,
     /// Who waits for a turn, in the order of asking.
     line: Vec<Key>,
     max_waking: usize,
@@ -86,7 +86,7 @@ type Out = Vec<(Key, Action)>;
 impl Fleet {
     /// None yet; no more than `max_waking` wake at once, but always one.
     pub fn new(max_waking: usize) -> Fleet {
-        let (bodies, line) = (BTreeMap::new(), Vec::new());
+        let (bodies, line) = (Map::new(), Vec::new());
         let (graph, max_waking) = (Graph::default(), max_waking.max(1));
         Fleet { graph, bodies, line, max_waking, is_moved: false }
     }
@@ -255,7 +255,7 @@ impl Fleet {
 /// One container at a time.
 impl Fleet {
     /// Who is gone leaves, and who needs no machine any longer is let go.
-    fn dismiss(&mut self, terms: &BTreeMap<Key, Terms>, now: Instant, out: &mut Out) {
+    fn dismiss(&mut self, terms: &Map<Key, Terms>, now: Instant, out: &mut Out) {
         for key in self.bodies.keys().copied().collect::<Vec<_>>() {
             if !self.graph.contains(key) {
                 self.step(key, Input::Gone, now, out);

@@ -7,6 +7,7 @@ mod member;
 use std::time::Duration;
 
 use crate::plan::Condition;
+use crate::sorted;
 use component::components;
 use lookup::Names;
 
@@ -97,7 +98,7 @@ impl Graph {
     /// counts for nothing: the container wakes alone, but for the one whose network it has.
     pub fn new(members: &[Member<'_>]) -> Graph {
         let mut members: Vec<&Member<'_>> = members.iter().collect();
-        members.sort_by_key(|member| member.key);
+        sorted::sort_by_key(&mut members, |member| member.key);
         members.dedup_by_key(|member| member.key);
         let names = Names::new(&members);
         let mut nodes: Vec<Node> = (0..members.len()).map(|at| names.node(at)).collect();
@@ -147,7 +148,7 @@ impl Graph {
                 path.extend(self.nodes[at].needs.iter().map(|need| need.of));
             }
         }
-        found.sort_by_key(|at| self.nodes[*at].rank);
+        sorted::sort_by_key(&mut found, |at| self.nodes[*at].rank);
         found.into_iter().map(|at| self.keys[at]).collect()
     }
 
@@ -178,7 +179,7 @@ impl Graph {
 fn break_cycles(nodes: &mut [Node], members: &[&Member<'_>], kind: Kind) {
     for component in components(&edges(nodes)).iter().filter(|component| component.len() > 1) {
         let mut names: Vec<&str> = component.iter().map(|at| members[*at].name).collect();
-        names.sort_unstable();
+        sorted::sort(&mut names);
         let more = if names.len() > LISTED { ", …" } else { "" };
         names.truncate(LISTED);
         let field = match kind {
@@ -214,7 +215,7 @@ fn settle(nodes: &mut [Node], members: &[&Member<'_>]) {
         nodes[at] = Node { budget, network, rank, ..std::mem::take(&mut nodes[at]) };
     }
     for node in nodes {
-        node.dependants.sort_by_key(|need| need.of);
+        sorted::sort_by_key(&mut node.dependants, |need| need.of);
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::sorted;
+
 /// Wakes remembered; the oldest is forgotten first.
 const REMEMBERED: usize = 7;
 
@@ -28,7 +30,7 @@ impl Past {
     /// What one usually takes: the median, the longer of the middle two. `None`: none yet.
     pub fn usual(&self) -> Option<Duration> {
         let mut sorted = self.took.clone();
-        sorted.sort_unstable();
+        sorted::sort(&mut sorted);
         sorted.get(sorted.len() / 2).copied()
     }
 }

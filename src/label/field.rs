@@ -2,11 +2,11 @@
 //! over anything here.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 
 use super::{DEPTH_LIMIT, RESERVED, Tree, known, mapping, ours, shortcut};
 use crate::nearest::nearest;
+use crate::sorted::Map;
 
 /// Which routes a field is for, weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,7 +82,7 @@ pub fn names(path: &str) -> impl Iterator<Item = &str> {
 
 /// All fields that route labels give, in the order of the labels; of a mapping, in its own order.
 pub fn read<'a>(
-    labels: &'a BTreeMap<String, String>,
+    labels: &'a Map<String, String>,
     alias_count: usize,
     errors: &mut Vec<String>,
 ) -> Vec<Field<'a>> {

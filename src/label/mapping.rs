@@ -2,10 +2,10 @@
 //! text.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use super::field::Value;
 use super::{DEPTH_LIMIT, ROUTES_LIMIT_BYTES, Tree};
+use crate::sorted::Map;
 use crate::yaml::{self, Key, Node};
 
 /// A field in a mapping; the value is an error text where it can't be used.
@@ -94,7 +94,7 @@ fn tree(node: Node, depth: usize) -> Result<Tree, String> {
             list.map(Tree::List)
         }
         yaml::Value::Map(map) => {
-            let mut branch = BTreeMap::new();
+            let mut branch = Map::new();
             for (key, node) in map {
                 branch.insert(key.text, tree(node, depth + 1)?);
             }

@@ -1,12 +1,12 @@
 //! Fields laid over each other, weakest first, until each route is one tree. Knows nothing of how
 //! labels are written.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 
 use super::field::{Field, Target, Value, names};
 use super::mapping::{self, Leaf};
 use super::{DEPTH_LIMIT, ROUTES_LIMIT_BYTES, Tree};
+use crate::sorted::{self, Map, Set};
 
 /// What a name in a tree costs beside its own bytes, roughly.
 const NODE_BYTES: usize = 64;
@@ -16,10 +16,10 @@ pub fn merge(
     mut fields: Vec<Field<'_>>,
     aliases: &[String],
     errors: &mut Vec<String>,
-) -> BTreeMap<String, Tree> {
+) -> Map<String, Tree> {
     // Stable: of the same path in the same form, the later stands.
-    fields.sort_by_cached_key(|field| (field.form as usize, field.depth()));
-    let mut levels: BTreeMap<Target<'_>, Vec<&Field<'_>>> = BTreeMap::new();
+    sorted::sort_by_key(&mut fields, |field| (field.form as usize, field.depth()));
+    let mut levels: Map<Target<'_>, Vec<&Field<'_>>> = Map::new();
     for field in &fields {
         levels.entry(field.target).or_default().push(field);
     }
@@ -29,8 +29,8 @@ pub fn merge(
         Target::Every | Target::Number(_) => None,
     });
 
-    let mut merger = Merger { room_bytes: ROUTES_LIMIT_BYTES, problems: BTreeSet::new() };
-    let mut routes = BTreeMap::new();
+    let mut merger = Merger { room_bytes: ROUTES_LIMIT_BYTES, problems: Set::new() };
+    let mut routes = Map::new();
     for (number, name) in by_alias.chain(by_name) {
         if routes.contains_key(name) || !merger.take(name.len() + NODE_BYTES) {
             continue;
@@ -38,7 +38,7 @@ pub fn merge(
         let number = number.map(Target::Number);
         let targets = [Some(Target::Every), number, Some(Target::Name(name))];
         let strata = targets.into_iter().flatten().filter_map(|target| levels.get(&target));
-        let mut route = BTreeMap::new();
+        let mut route = Map::new();
         for field in strata.flatten().copied() {
             merger.lay(&mut route, field);
         }
@@ -48,7 +48,7 @@ pub fn merge(
     routes
 }
 
-type Branch<'f> = BTreeMap<String, Node<'f>>;
+type Branch<'f> = Map<String, Node<'f>>;
 
 /// A place in a tree that grows, and the field that put there what is there.
 struct Node<'f> {
@@ -66,7 +66,7 @@ struct Merger {
     /// Nothing more is laid once something did not fit.
     room_bytes: usize,
     /// A wildcard would tell the same for every route.
-    problems: BTreeSet<String>,
+    problems: Set<String>,
 }
 
 /// Where in the tree a field is laid: its own path, or one below it that its text gave.
@@ -182,7 +182,7 @@ impl Merger {
             return false;
         }
         let Ok(mut leaves) = mapping::read(text) else { return false };
-        leaves.sort_by_cached_key(|leaf| (0, names(&leaf.path).count()));
+        sorted::sort_by_key(&mut leaves, |leaf| (0, names(&leaf.path).count()));
         for Leaf { path, value } in leaves {
             let place = Place { path: &path, ..*place };
             match value {
@@ -230,7 +230,7 @@ fn tree_size(tree: &Tree) -> usize {
 }
 
 fn finished(branch: Branch<'_>) -> Tree {
-    let mut done = BTreeMap::new();
+    let mut done = Map::new();
     done.extend(branch.into_iter().map(|(name, node)| {
         let tree = match node.what {
             What::Text(text) => Tree::Leaf(text),

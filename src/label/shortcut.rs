@@ -1,10 +1,10 @@
 //! Plural labels that give one item to each alias: `proxy.ports: 8080, 9090`.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
 
 use super::field::{Field, Form, Target, Value};
 use super::known;
+use crate::sorted::{Map, Set};
 
 /// Label and field. Of several labels for one field the first here stands.
 const SHORTCUTS: [(&str, &str); 6] = [
@@ -29,12 +29,12 @@ pub fn words() -> impl Iterator<Item = &'static str> {
 /// Adds the fields that shortcuts give. One whose field is already given for an alias it would
 /// serve, on any level, is dropped whole.
 pub fn read<'a>(
-    labels: &'a BTreeMap<String, String>,
+    labels: &'a Map<String, String>,
     aliases: &[String],
     fields: &mut Vec<Field<'a>>,
     errors: &mut Vec<String>,
 ) {
-    let mut given = BTreeSet::new();
+    let mut given = Set::new();
     let mut found = Vec::new();
     for (label, field) in SHORTCUTS {
         let Some(value) = labels.get(label) else { continue };
@@ -68,7 +68,7 @@ fn rival<'f, 'a>(
     let served: Vec<bool> = value.split(',').map(|item| !item.trim().is_empty()).collect();
     let serves = |index: usize| served.get(index).copied().unwrap_or(false);
     let with_items = aliases.iter().enumerate().filter(|(index, _)| serves(*index));
-    let mut by_name = BTreeSet::new();
+    let mut by_name = Set::new();
     by_name.extend(with_items.map(|(_, alias)| alias.as_str()));
     fields.iter().find(|field| {
         field.path == name

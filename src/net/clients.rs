@@ -1,11 +1,11 @@
 //! Who uses which engine: leases, and how long connections outlive them. Opens nothing, reads no
 //! clock.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::net::Endpoint;
+use crate::sorted::Map;
 
 /// How long the connections of a shared client outlive its last lease.
 pub const LINGER: Duration = Duration::from_secs(10);
@@ -20,7 +20,7 @@ pub struct Lease(Rc<Key>);
 /// everything that may drop a lease, and wake up at [`Clients::deadline`].
 #[derive(Debug)]
 pub struct Clients<C> {
-    entries: BTreeMap<Key, Entry<C>>,
+    entries: Map<Key, Entry<C>>,
     last_number: u64,
     reaped: Option<Instant>,
 }
@@ -60,7 +60,7 @@ impl Lease {
 impl<C: Default> Clients<C> {
     /// A table without clients.
     pub fn new() -> Clients<C> {
-        Clients { entries: BTreeMap::new(), last_number: 0, reaped: None }
+        Clients { entries: Map::new(), last_number: 0, reaped: None }
     }
 
     /// A share in the endpoint's client: the one there is, also in its last ten seconds, or a new
@@ -248,7 +248,7 @@ mod tests {
     fn a_client_is_never_closed_early_nor_a_second_late_when_the_deadline_is_kept() {
         let (mut table, t0) = (Table::new(), Instant::now());
         let mut leases = Vec::new();
-        let mut dropped = BTreeMap::new();
+        let mut dropped = Map::new();
         let mut now = t0;
         for step in 0_u64..2_000 {
             let pick = (step * 7_919 + step * step * 31) % 5;

@@ -1,11 +1,12 @@
 //! Who comes to a Unix socket of ours with one line, and is answered in lines. Reads no clock and
 //! understands nothing of what is said.
 
-use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
+
+use crate::sorted::Map;
 
 /// At once; who comes then finds the door shut.
 const GUESTS: usize = 32;
@@ -34,7 +35,7 @@ pub enum Visit {
 #[derive(Debug)]
 pub struct Guests {
     listener: UnixListener,
-    guests: BTreeMap<Guest, Talk>,
+    guests: Map<Guest, Talk>,
     last: Guest,
 }
 
@@ -55,7 +56,7 @@ impl Guests {
     /// Listens on a socket that is bound already.
     pub fn new(listener: UnixListener) -> io::Result<Guests> {
         listener.set_nonblocking(true)?;
-        Ok(Guests { listener, guests: BTreeMap::new(), last: 0 })
+        Ok(Guests { listener, guests: Map::new(), last: 0 })
     }
 
     /// The listening socket.

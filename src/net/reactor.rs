@@ -4,7 +4,6 @@
 mod attend;
 mod doors;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
@@ -24,6 +23,7 @@ use crate::net::stream::{CONNECT_LIMIT, Stream};
 use crate::net::talk::{self, Drive, Mode, Talk, Way};
 use crate::net::wait::Deadline;
 use crate::net::{Endpoint, way};
+use crate::sorted::{Map, Set};
 
 /// What one exchange may read in a turn before the others have theirs.
 const BUDGET_BYTES: usize = 64 << 10;
@@ -54,11 +54,11 @@ pub struct Reactor<T> {
     clients: Clients<Pool>,
     slots: Vec<Slot<T>>,
     /// Slots that spent their budget.
-    unfinished: BTreeSet<usize>,
+    unfinished: Set<usize>,
     /// What failed before it could begin: told on the next turn, as everything is.
     early: Vec<Event<T>>,
     buffer: Vec<u8>,
-    signals: BTreeMap<usize, Signal>,
+    signals: Map<usize, Signal>,
     minded: Option<OwnedFd>,
     guests: Option<Guests>,
 }
@@ -84,10 +84,10 @@ impl<T: Clone> Reactor<T> {
             now: Instant::now(),
             clients: Clients::new(),
             slots: Vec::new(),
-            unfinished: BTreeSet::new(),
+            unfinished: Set::new(),
             early: Vec::new(),
             buffer: vec![0; BUFFER_BYTES],
-            signals: BTreeMap::new(),
+            signals: Map::new(),
             minded: None,
             guests: None,
         })

@@ -1,11 +1,10 @@
 //! Dependencies as labels write them: `name[:condition[:restart]]`, comma-separated. Looks nothing
 //! up.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use crate::label::boolean;
+use crate::sorted::Map;
 
 /// How many one container may have.
 const LIMIT: usize = 256;
@@ -38,7 +37,7 @@ pub struct Dependency {
 /// repeats are dropped; a name with two meanings is an error.
 pub fn dependencies(text: &str) -> Result<Vec<Dependency>, String> {
     let mut found: Vec<Dependency> = Vec::new();
-    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let mut seen: Map<String, usize> = Map::new();
     for item in text.split(',').map(str::trim).filter(|item| !item.is_empty()) {
         let dependency = dependency(item)?;
         match seen.get(&dependency.name).and_then(|index| found.get(*index)) {

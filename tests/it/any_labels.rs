@@ -1,9 +1,10 @@
 //! Any labels at all: the limits hold, and nothing makes the reader panic.
 
-use std::collections::BTreeMap;
+use std::ops::Range;
 
 use drowse::label::{self, Tree};
 use drowse::plan::{self, Defaults};
+use drowse::sorted::Map;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -73,6 +74,13 @@ fn label() -> impl Strategy<Value = String> {
         .prop_map(|names| format!("proxy{}", names.iter().fold(String::new(), |s, n| s + "." + n)))
 }
 
+fn labels_of(
+    names: impl Strategy<Value = String>,
+    count: Range<usize>,
+) -> impl Strategy<Value = Map<String, String>> {
+    proptest::collection::vec((names, value()), count).prop_map(Map::from)
+}
+
 fn value() -> impl Strategy<Value = String> {
     prop_oneof![
         Just(String::new()),
@@ -98,7 +106,7 @@ fn depth(tree: &Tree) -> usize {
 proptest! {
     #[test]
     fn no_label_map_makes_it_panic_and_the_limits_hold(
-        labels in proptest::collection::btree_map(label(), value(), 0..12)
+        labels in labels_of(label(), 0..12)
     ) {
         let before = labels.clone();
         let mut errors = Vec::new();
@@ -113,16 +121,16 @@ proptest! {
 
     #[test]
     fn labels_that_are_not_ours_change_nothing(
-        labels in proptest::collection::btree_map(label(), value(), 0..6),
-        others in proptest::collection::btree_map("[a-oq-z/P]\\PC{0,9}", value(), 0..6),
+        labels in labels_of(label(), 0..6),
+        others in labels_of("[a-oq-z/P]\\PC{0,9}", 0..6),
     ) {
-        let read = |labels: &BTreeMap<String, String>| {
+        let read = |labels: &Map<String, String>| {
             let mut errors = Vec::new();
             let routes = label::routes(labels, &label::aliases(labels, "x"), &mut errors);
             let plan = plan::parse(labels, &[], &Defaults::default(), &mut errors);
             (routes, plan, errors)
         };
-        let both: BTreeMap<_, _> = labels.clone().into_iter().chain(others).collect();
+        let both: Map<_, _> = labels.clone().into_iter().chain(others).collect();
         prop_assert_eq!(read(&both), read(&labels));
     }
 

@@ -1,6 +1,5 @@
 //! Config files and environments, and what is made of them.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -9,6 +8,7 @@ use drowse::config::{self, Config, Doors, Env, Idle, Redirect};
 use drowse::error::Why;
 use drowse::net::{Route, Tls, Trust};
 use drowse::plan::StopMethod;
+use drowse::sorted::Map;
 
 use crate::home::{Home, route_tls, show};
 
@@ -92,7 +92,7 @@ fn every_key_is_read() {
             poll: Duration::from_secs(5),
             max_waking: 2,
         },
-        lxc: BTreeMap::from([(101, BTreeMap::from(guest))]),
+        lxc: Map::from([(101, Map::from(guest))]),
         metrics: Some(([127, 0, 0, 1], 9420).into()),
         control: home.path("run/control.sock"),
         doors: Doors { port: 41961, redirect: Redirect::Off },

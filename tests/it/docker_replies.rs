@@ -1,7 +1,5 @@
 //! What recorded engines say, decoded, against the facts: their own JSON, and where they differ.
 
-use std::collections::BTreeMap;
-
 use drowse::docker::call::{self, Condition};
 use drowse::docker::events::Action;
 use drowse::docker::inspect::{Inspect, complete};
@@ -10,6 +8,7 @@ use drowse::docker::version::{Kind, negotiate};
 use drowse::docker::{Filters, documents, image, network, system};
 use drowse::error::Why;
 use drowse::http::{Call, Reply};
+use drowse::sorted::Map;
 use serde_json::Value;
 
 use crate::replies::{self, ENGINES, load};
@@ -53,7 +52,7 @@ fn the_list_says_what_the_engine_wrote() {
             assert_eq!((&one.state, &one.status), (&text("State"), &text("Status")));
             let names: Vec<String> = serde_json::from_value(raw["Names"].clone()).unwrap();
             assert_eq!(one.names, names);
-            let labels: Option<BTreeMap<String, String>> =
+            let labels: Option<Map<String, String>> =
                 serde_json::from_value(raw["Labels"].clone()).unwrap();
             assert_eq!(one.labels, labels.unwrap_or_default());
             let networks = raw["NetworkSettings"]["Networks"].as_object();
@@ -69,7 +68,7 @@ fn the_list_says_what_the_engine_wrote() {
 fn odd_labels_come_through_untouched() {
     for (engine, count) in ENGINES.into_iter().zip([27, 27, 26, 26]) {
         let labels = listed(engine, "h5-labels").labels;
-        assert_eq!(labels.len(), count, "{engine}: {:?}", labels.keys());
+        assert_eq!(labels.len(), count, "{engine}: {:?}", labels);
         assert_eq!(labels, inspect(engine, "h5-labels").config.labels);
         assert!(labels.values().any(|value| value.contains('\u{2028}')));
         assert!(labels.values().any(|value| value.contains('\t')));
@@ -230,7 +229,7 @@ fn what_stands_against_it_is_a_conflict_on_every_engine() {
         let create = call::create(Some("x"), &Value::Null);
         assert_eq!(why(create, &name), Why::Conflict(message(&load(&name))));
         let name = format!("{engine}/errors/net-create-dup");
-        let create = network::create("x", &BTreeMap::new());
+        let create = network::create("x", &Map::new());
         assert_eq!(why(create, &name), Why::Conflict(message(&load(&name))));
     }
 }
@@ -335,7 +334,7 @@ fn whatever_the_api_says_is_found_among_documents() {
                 input.extend_from_slice(&one.reply.body);
             }
         }
-        let mut found = BTreeMap::<String, usize>::new();
+        let mut found = Map::<String, usize>::new();
         documents::each(&input, |summary| {
             assert_eq!(summary.problems, Vec::<String>::new());
             *found.entry(summary.id).or_default() += 1;

@@ -1,6 +1,5 @@
 //! What the Engine API's calls ask: whole request lines, and each against the engines' own rules.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use drowse::docker::logs::Framing;
 use drowse::docker::version::{Kind, Negotiated, Version};
 use drowse::docker::{Filters, image, network, system};
 use drowse::http::{Call, Patience, Prefix, Request};
+use drowse::sorted::Map;
 use serde_json::{Value, json};
 
 use crate::replies;
@@ -33,7 +33,7 @@ fn every_call(engine: &Negotiated) -> Vec<Asked> {
     let mut filters = Filters::one("label", "io.drowse.app=a b");
     filters.add("status", "exited");
     let signal = engine.stops_with_signal().then_some("SIGINT");
-    let labels = BTreeMap::from([("io.drowse.id".to_owned(), "1".to_owned())]);
+    let labels = Map::from([("io.drowse.id".to_owned(), "1".to_owned())]);
     let part = LogPart { tail: Some(10), since_seconds: Some(1_795_229_458) };
     let digest = "host:5000/a/b:1@sha256:12";
     vec![
@@ -230,7 +230,7 @@ fn exists(param: &Value, version: Version) -> bool {
 
 fn bad_filters(param: &Value, value: &str) -> Vec<String> {
     let Some(keys) = param["filter_keys"].as_array() else { return Vec::new() };
-    let filters: BTreeMap<String, Vec<String>> = serde_json::from_str(value).unwrap();
+    let filters: Map<String, Vec<String>> = serde_json::from_str(value).unwrap();
     let unknown = filters.keys().filter(|key| !keys.iter().any(|known| known == key.as_str()));
     unknown.map(|key| format!("filter {key}")).collect()
 }

@@ -19,7 +19,7 @@ const ROWS: [&[&str]; 14] = [
     &["agent"],
     &["net"],
     &["http"],
-    &["yaml", "json", "duration", "nearest", "memory"],
+    &["yaml", "json", "duration", "nearest", "memory", "sorted"],
     &["error"],
 ];
 

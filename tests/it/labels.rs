@@ -1,12 +1,11 @@
 //! The label language: the worked cases and every rule of it.
 
-use std::collections::BTreeMap;
-
 use drowse::label;
 use drowse::plan::{self, Defaults};
+use drowse::sorted::Map;
 use serde_json::{Value, json};
 
-pub fn map(labels: &[(&str, &str)]) -> BTreeMap<String, String> {
+pub fn map(labels: &[(&str, &str)]) -> Map<String, String> {
     labels.iter().map(|(label, value)| ((*label).into(), (*value).into())).collect()
 }
 
@@ -29,8 +28,7 @@ fn the_worked_cases_hold() {
         serde_json::from_str(include_str!("../../testdata/label-cases.json")).unwrap();
     assert!(cases.len() >= 12);
     for case in cases {
-        let labels: BTreeMap<String, String> =
-            serde_json::from_value(case["labels"].clone()).unwrap();
+        let labels: Map<String, String> = serde_json::from_value(case["labels"].clone()).unwrap();
         let mut errors = Vec::new();
         let aliases = label::aliases(&labels, case["container_name"].as_str().unwrap());
         let routes = label::routes(&labels, &aliases, &mut errors);
@@ -371,7 +369,7 @@ fn errors_never_repeat_a_value() {
         "proxy.idle_cpu",
         "proxy.ready",
     ];
-    let labels: BTreeMap<String, String> =
+    let labels: Map<String, String> =
         labels.into_iter().map(|label| (label.into(), secret.into())).collect();
     let mut errors = Vec::new();
     label::routes(&labels, &label::aliases(&labels, "x"), &mut errors);
@@ -384,7 +382,7 @@ fn errors_never_repeat_a_value() {
 fn a_tree_tells_the_text_at_a_path() {
     let labels = map(&[("proxy.x.healthcheck.path", "/up"), ("proxy.x.port", "80")]);
     let routes = label::routes(&labels, &["x".into()], &mut Vec::new());
-    let route = &routes["x"];
+    let route = routes.get("x").unwrap();
     assert_eq!(route.text(&["healthcheck", "path"]), Some("/up"));
     assert_eq!(route.text(&["port"]), Some("80"));
     for path in [&["healthcheck"][..], &["port", "x"], &["y"], &[]] {

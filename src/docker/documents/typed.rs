@@ -1,10 +1,9 @@
 //! A container of the list as engines write it, in one pass. One that is written otherwise is not
 //! read here: see [`crate::docker::lenient`].
 
-use std::collections::BTreeMap;
-
 use crate::docker::types::{Health, HostConfig, Mount, Network, NetworkSettings, Port, Summary};
 use crate::json::scan::Scan;
+use crate::sorted::Map;
 
 /// Reads the object that `text` begins with, and tells its length in bytes. `None`: it has a field
 /// of another kind than it should have, or is no JSON.
@@ -117,8 +116,8 @@ fn mount(from: &mut Scan<'_>) -> Option<Mount> {
 fn map<'a, T>(
     from: &mut Scan<'a>,
     value: impl Fn(&mut Scan<'a>) -> Option<T>,
-) -> Option<BTreeMap<String, T>> {
-    let mut map = BTreeMap::new();
+) -> Option<Map<String, T>> {
+    let mut map = Map::new();
     if !from.null() {
         from.object(|from, key| {
             map.insert(key.into(), value(from)?);

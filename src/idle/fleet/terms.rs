@@ -1,16 +1,16 @@
 //! Which containers have a machine, and by what terms it goes. Makes no machine.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Known, Role};
 use crate::idle::backend::{Kind, Terms};
 use crate::idle::group::{Graph, Key};
 use crate::plan::Condition;
+use crate::sorted::Map;
 
 /// The terms of all who are managed, and of what they need, however far.
-pub fn all(all: &[Known<'_>], graph: &Graph) -> BTreeMap<Key, Terms> {
-    let mut patience: BTreeMap<Key, Option<Duration>> = BTreeMap::new();
+pub fn all(all: &[Known<'_>], graph: &Graph) -> Map<Key, Terms> {
+    let mut patience: Map<Key, Option<Duration>> = Map::new();
     for known in all.iter().filter(|known| known.role == Role::Managed) {
         for key in graph.order(known.member.key) {
             let longest = patience.entry(key).or_default();

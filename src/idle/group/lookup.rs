@@ -1,24 +1,23 @@
 //! The names under which containers know each other, looked up in one order. Decides nothing else.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::{Kind, Need, Node};
 use crate::idle::group::Member;
 use crate::nearest::nearest;
 use crate::plan::Condition;
+use crate::sorted::{Map, Set};
 
 /// Who has which name; numbers are places in the list of members.
 pub struct Names<'a> {
     members: &'a [&'a Member<'a>],
-    engines: BTreeSet<&'a str>,
+    engines: Set<&'a str>,
     /// By engine, project and service: every container of it.
-    services: BTreeMap<(&'a str, &'a str, &'a str), Vec<usize>>,
+    services: Map<(&'a str, &'a str, &'a str), Vec<usize>>,
     /// By engine and name.
-    names: BTreeMap<(&'a str, &'a str), usize>,
+    names: Map<(&'a str, &'a str), usize>,
     /// By engine and alias: of several, the one whose name comes first.
-    aliases: BTreeMap<(&'a str, &'a str), usize>,
+    aliases: Map<(&'a str, &'a str), usize>,
     /// By engine and id.
-    ids: BTreeMap<(&'a str, &'a str), usize>,
+    ids: Map<(&'a str, &'a str), usize>,
 }
 
 impl<'a> Names<'a> {
@@ -27,10 +26,10 @@ impl<'a> Names<'a> {
         let mut names = Names {
             members,
             engines: members.iter().map(|member| member.engine).collect(),
-            services: BTreeMap::new(),
-            names: BTreeMap::new(),
-            aliases: BTreeMap::new(),
-            ids: BTreeMap::new(),
+            services: Map::new(),
+            names: Map::new(),
+            aliases: Map::new(),
+            ids: Map::new(),
         };
         for (at, member) in members.iter().enumerate() {
             let engine = member.engine;
