@@ -75,6 +75,8 @@ pub struct Fleet {
 struct Body {
     name: String,
     sight: Sight,
+    /// Until when it was told to stay awake, by whatever machine it has meanwhile.
+    kept_until: Option<Instant>,
     /// When its last run ended by itself or by other hands, if it is not to run again.
     ended: Option<Instant>,
     /// `None`: nobody is managed who needs it, or it is gone.
@@ -108,8 +110,9 @@ impl Fleet {
         let mut new = Vec::new();
         for known in all {
             let (key, sight) = (known.member.key, known.sight);
-            let (name, machine) = (known.member.name.to_owned(), None);
-            let body = Body { name: name.clone(), sight, ended: None, machine };
+            let name = known.member.name.to_owned();
+            let (kept_until, ended, machine) = (None, None, None);
+            let body = Body { name: name.clone(), sight, kept_until, ended, machine };
             self.bodies.entry(key).or_insert(body).name = name;
             self.see(key, sight, now, &mut out);
             match terms.get(&key) {
@@ -268,7 +271,10 @@ impl Fleet {
 
     fn watch(&mut self, key: Key, terms: Terms, now: Instant, out: &mut Out) {
         let Some(body) = self.bodies.get_mut(&key) else { return };
-        let (machine, actions) = Machine::new(body.sight.life, terms, now);
+        let (mut machine, mut actions) = Machine::new(body.sight.life, terms, now);
+        if let Some(until) = body.kept_until {
+            actions.extend(machine.step(Input::Keep(until), now));
+        }
         body.machine = Some(machine);
         out.extend(actions.into_iter().map(|action| (key, action)));
     }
@@ -296,6 +302,11 @@ impl Fleet {
     /// Tells one machine; what it asks of the others is kept here.
     fn step(&mut self, key: Key, input: Input, now: Instant, out: &mut Out) {
         let Some(body) = self.bodies.get_mut(&key) else { return };
+        match input {
+            Input::Keep(until) => body.kept_until = Some(until),
+            Input::SleepOrder => body.kept_until = None,
+            _ => {}
+        }
         let Some(machine) = &mut body.machine else { return };
         let ran = matches!(machine.state(), State::Starting(_) | State::Booting { .. })
             || matches!(machine.state(), State::Awake(_) | State::Hesitating(_));

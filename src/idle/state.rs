@@ -50,6 +50,14 @@ impl Wake {
         Wake { cause, begun: now, since: now }
     }
 
+    /// Somebody joins it: what only a dependant wanted is now wanted for itself.
+    pub fn joined(self, cause: Cause) -> Wake {
+        match self.cause {
+            Cause::Dependant => Wake { cause, ..self },
+            Cause::Knock | Cause::Command | Cause::OtherHands | Cause::Found => self,
+        }
+    }
+
     /// The same with a new limit, from now on.
     pub fn afresh(self, now: Instant) -> Wake {
         Wake { since: now, ..self }
@@ -234,7 +242,14 @@ pub struct Stop {
 impl Stop {
     /// Somebody wants it awake again; the first who did counts.
     pub fn knocked(self, wake: Wake) -> Stop {
-        Stop { knocked: Some(self.knocked.unwrap_or(wake)), ..self }
+        let first = self.knocked.map_or(wake, |first| first.joined(wake.cause));
+        Stop { knocked: Some(first), ..self }
+    }
+
+    /// What only a dependant wanted is not wanted any more.
+    pub fn spared(self) -> Stop {
+        let wanted = self.knocked.filter(|wake| wake.cause != Cause::Dependant);
+        Stop { knocked: wanted, ..self }
     }
 }
 

@@ -202,9 +202,10 @@ impl Step<'_> {
             (S::Asleep { .. }, Saw(Down(nap))) => S::Asleep { nap },
             (S::Asleep { nap }, Knock | WakeOrder | Needed) => S::Waiting { nap, wake: new },
             (S::Asleep { nap }, Saw(Runs)) => self.risen(nap, new),
-
             (S::Waiting { nap, wake }, Turn) => self.start(nap, wake),
             (S::Waiting { nap, .. }, Denied(why)) => self.failed(Down(nap), why),
+            (S::Waiting { nap, wake }, Knock | WakeOrder) => self.joined(nap, wake, new),
+            (S::Waiting { nap, wake }, Spare) => self.spared(nap, wake),
             (S::Waiting { wake, .. }, Saw(Down(nap))) => S::Waiting { nap, wake },
             (S::Waiting { nap, wake }, Saw(Runs)) => self.risen(nap, wake.afresh(now)),
             (S::Waiting { nap, wake }, Tick) => self.waited(nap, wake),
@@ -216,7 +217,6 @@ impl Step<'_> {
             (S::Starting(s), Refused(_, why)) => self.start_refused(s, &why),
             (S::Starting(s), Tick) => self.started(s),
             (S::Starting(s), EngineBack) => self.look_at_start(s),
-
             (S::Booting { wake, .. }, Ready(_)) => self.ready(wake),
             (S::Booting { wake, .. }, Healthy) if self.heeds_health() => self.ready(wake),
             (S::Booting { wake, probe }, NotReady(_)) => self.not_ready(wake, probe),
@@ -229,7 +229,6 @@ impl Step<'_> {
             (S::Awake(up), SleepOrder) => self.told_to_sleep(up),
             (S::Awake(up), Tick) => self.idled(up),
             (S::Awake(_) | S::Hesitating(_), Saw(Down(nap))) => S::Asleep { nap },
-
             (S::Hesitating(d), Activity(at)) if at > d.up.quiet_since => self.stirred(d, at),
             (S::Hesitating(d), Knock | WakeOrder | EngineBack) => self.stirred(d, now),
             (S::Hesitating(d), Keep(until)) if until > now => S::Awake(d.up),
@@ -238,6 +237,7 @@ impl Step<'_> {
             (S::Hesitating(d), Tick) => self.hesitated(d),
 
             (S::Stopping(s), Knock | WakeOrder | Needed) => S::Stopping(s.knocked(new)),
+            (S::Stopping(s), Spare) => S::Stopping(s.spared()),
             (S::Stopping(s), Saw(Down(nap)) | Status(_, Down(nap))) => self.is_down(s, nap),
             (S::Stopping(s), Status(_, Runs)) => self.still_up(s),
             (S::Stopping(s), Accepted(_)) => self.stop_accepted(s),

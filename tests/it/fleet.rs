@@ -64,6 +64,45 @@ fn who_needs_what_failed_is_told_so_at_once() {
 }
 
 #[test]
+fn what_woke_only_for_a_wake_that_failed_goes_back_to_sleep() {
+    let lines = "app: db, cache\n cache: disk\n disk:\n db:\n other:";
+    let mut yard = Yard::new(lines);
+    yard.tell("app", Input::Knock);
+    assert_eq!(yard.orders(), [("disk", Start), ("db", Start)]);
+    yard.refused("db", "no");
+    assert_eq!((yard.phase("app"), yard.phase("cache")), (Phase::Failed, Phase::Asleep));
+    yard.comes_up("disk");
+    assert_eq!(yard.orders(), [], "nobody waits for the cache");
+    // But who was knocked at meanwhile goes on.
+    let mut yard = Yard::new(lines);
+    yard.tell("app", Input::Knock);
+    yard.tell("cache", Input::Knock);
+    yard.refused("db", "no");
+    assert_eq!(yard.phase("cache"), Phase::Waking);
+    assert_eq!(yard.orders(), [("disk", Start), ("db", Start)]);
+    yard.comes_up("disk");
+    assert_eq!(yard.orders(), [("cache", Start)]);
+}
+
+#[test]
+fn what_was_told_to_stay_awake_does_under_its_next_machine_too() {
+    let mut yard = Yard::with("app: db\n db:", follows(&["db"]));
+    yard.saw("db", RUNS);
+    yard.all.iter_mut().find(|known| known.member.name == "db").unwrap().sight = RUNS;
+    let until = yard.now + secs(600);
+    yard.tell("db", Input::Keep(until));
+    let app = yard.all.remove(0);
+    yard.arrange();
+    assert!(yard.fleet.machine(yard.key("db")).is_none());
+    yard.all.insert(0, app);
+    yard.arrange();
+    yard.pass(secs(599));
+    assert_eq!(yard.orders(), []);
+    yard.pass(secs(2));
+    assert_eq!(yard.orders(), [("db", Stop)]);
+}
+
+#[test]
 fn after_that_moment_a_knock_tries_again() {
     let mut yard = Yard::new("app: db\n db:");
     yard.tell("app", Input::Knock);

@@ -40,6 +40,21 @@ impl Step<'_> {
         S::Starting(Start { nap, wake: wake.afresh(self.now), given })
     }
 
+    /// Somebody joins those who wait for its turn.
+    pub(super) fn joined(&mut self, nap: Nap, wake: Wake, new: Wake) -> State {
+        S::Waiting { nap, wake: wake.joined(new.cause) }
+    }
+
+    /// Nothing needs it any more: it wakes only if somebody came for it alone.
+    pub(super) fn spared(&mut self, nap: Nap, wake: Wake) -> State {
+        match wake.cause {
+            Cause::Dependant => S::Asleep { nap },
+            Cause::Knock | Cause::Command | Cause::OtherHands | Cause::Found => {
+                S::Waiting { nap, wake }
+            }
+        }
+    }
+
     /// It runs. What was only frozen is as ready as it was; what was started has to prove it.
     pub(super) fn risen(&mut self, nap: Nap, wake: Wake) -> State {
         match nap {

@@ -157,10 +157,6 @@ impl World {
                 return Err(format!("{key:?} has a machine: {terms:?}"));
             }
             let chain = self.chain(key);
-            if terms.is_none() {
-                // What has no machine can't be kept awake.
-                self.beings.entry(key).and_modify(|being| being.kept_until = None);
-            }
             let Some((being, terms)) = self.beings.get_mut(&key).zip(terms) else {
                 continue;
             };
