@@ -16,6 +16,7 @@ mod serve;
 mod ward;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,7 @@ use crate::idle::docker::Docker;
 use crate::idle::fleet::Fleet;
 use crate::idle::group::Key;
 use crate::idle::message::{Action, Input};
+use crate::idle::state::Phase;
 use crate::memory;
 use crate::net::guests::Guests;
 use crate::net::reactor::Reactor;
@@ -85,6 +87,8 @@ pub struct Daemon {
     /// Containers came, went or changed.
     is_dirty: bool,
     is_settled: bool,
+    /// As systemd was told.
+    count: Option<Count>,
     text: Vec<u8>,
 }
 
@@ -116,6 +120,7 @@ pub fn run(config: Config, setup: Setup, guests: Guests) -> io::Result<()> {
         began: now,
         is_dirty: false,
         is_settled: false,
+        count: None,
         text: Vec::new(),
     };
     for engine in daemon.config.engines.clone() {
@@ -126,6 +131,26 @@ pub fn run(config: Config, setup: Setup, guests: Guests) -> io::Result<()> {
 
 /// How long an engine may take for an ordinary answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// What systemd is told of all together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Count {
+    watched: usize,
+    asleep: usize,
+    lost: usize,
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Count { watched, asleep, lost } = self;
+        write!(f, "{watched} watched, {asleep} asleep")?;
+        match lost {
+            0 => Ok(()),
+            1 => write!(f, "; an engine is not reachable"),
+            _ => write!(f, "; {lost} engines are not reachable"),
+        }
+    }
+}
 
 /// Whether the loop goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,6 +208,7 @@ impl Daemon {
             memory::give_back();
             self.setup.notify.tell(&[Told::Ready]);
         }
+        self.tell_count();
         self.report(now);
     }
 
@@ -232,6 +258,24 @@ impl Daemon {
         let origin = (self.setup.origin)(&engine, &self.config);
         self.follow.add(&mut self.reactor, endpoint, (origin, which));
         self.engines.push(Some(engine));
+    }
+
+    /// Tells how many there are, if that has changed.
+    fn tell_count(&mut self) {
+        if !self.setup.notify.is_heard() || !self.is_settled {
+            return;
+        }
+        let phases = self.fleet.machines().map(|(_, machine)| machine.state().phase());
+        let lost = self.follow.engines().filter(|view| view.is_lost).count();
+        let mut count = Count { watched: 0, asleep: 0, lost };
+        for phase in phases {
+            count.watched += 1;
+            count.asleep += usize::from(phase == Phase::Asleep);
+        }
+        if self.count != Some(count) {
+            self.count = Some(count);
+            self.setup.notify.tell(&[Told::Status(&count.to_string())]);
+        }
     }
 
     fn report(&mut self, now: Instant) {

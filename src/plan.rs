@@ -137,6 +137,12 @@ pub fn parse(
     good.then_some(plan)
 }
 
+/// Whether the labels ask for sleep, rightly or not: `proxy.idle_timeout` is there, and is no zero.
+pub fn is_asked_for(labels: &Map<String, String>) -> bool {
+    let timeout = labels.get("proxy.idle_timeout").map(|text| duration::parse(text.trim()));
+    timeout.is_some_and(|timeout| timeout != Ok(Duration::ZERO))
+}
+
 /// What the labels say of how a container sleeps and wakes, whether it is to sleep by itself or
 /// not (`idle_timeout` is 0 then): for one that others need. Parameters as in [`parse`].
 pub fn read(

@@ -11,7 +11,7 @@ use crate::idle::state::{Cause, Phase, State, Ticket};
 use crate::net::running::Ask;
 use crate::net::talk::Mode;
 
-use super::asked::Asked;
+use super::asked::{Asked, Purpose};
 use super::probe::{self, Probe};
 use super::ward::Woke;
 use super::{Daemon, look};
@@ -36,9 +36,16 @@ impl Daemon {
     }
 
     fn give(&mut self, key: Key, order: Order, ticket: Ticket) {
-        if order == Order::Pause {
-            self.note_before_freezing(key);
+        match order {
+            Order::Pause => self.freeze(key, ticket),
+            _ => self.order(key, order, ticket),
         }
+    }
+
+    /// What an order comes to.
+    pub(super) fn order(&mut self, key: Key, order: Order, ticket: Ticket) {
+        let Some(ward) = self.wards.get_mut(&key) else { return };
+        ward.is_frozen_by_us |= order == Order::Pause;
         let Some(ward) = self.wards.get(&key) else { return };
         let docker = self.backend(ward.engine);
         log::info!("{}: {}", ward.name, word(order));
@@ -84,12 +91,13 @@ impl Daemon {
     }
 
     fn look_once(&mut self, key: Key, ticket: Ticket) {
+        self.listen(key);
         match self.sense(key) {
             Some(sight) => {
                 let input = look::input(sight, self.reactor.now()).unwrap_or(Input::Quiet(ticket));
                 self.later.push_back((key, input));
             }
-            None => self.want_sample(key, Some(ticket)),
+            None => self.want_sample(key, Purpose::Look(ticket)),
         }
     }
 
@@ -117,14 +125,18 @@ impl Daemon {
                 let after = took.map_or(String::new(), |took| format!(" after {took:.3?}"));
                 log::info!("{name}: awake{after} ({})", cause(up.cause));
                 ward.woke = Some(Woke { at: std::time::SystemTime::now(), took });
-                ward.frozen = None;
-                (ward.before, ward.sign) = (None, None);
+                ward.rise();
             }
             State::Waiting { wake, .. } => log::info!("{name}: wakes ({})", cause(wake.cause)),
             State::Booting { wake, .. } => log::info!("{name}: boots ({})", cause(wake.cause)),
             State::Failed(failure) => log::error!("{name}: not woken: {}", failure.why),
             State::Stopping(_) => log::debug!("{name}: goes to sleep"),
-            State::Asleep { .. } => log::info!("{name}: asleep"),
+            State::Asleep { .. } => {
+                log::info!("{name}: asleep");
+                if !ward.is_frozen_by_us {
+                    ward.before = None; // what moved until others froze it is no knock
+                }
+            }
             State::Starting(_) | State::Hesitating(_) | State::Gone { .. } => {}
         }
         self.answer_phase(key, phase);

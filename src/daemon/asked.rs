@@ -18,8 +18,19 @@ pub enum Asked {
     Exit(Key),
     /// Whether it is ready.
     Probe(Key, Ticket),
-    /// Its counters; for a machine that is about to put it to sleep, or for the poll.
-    Sample(Key, Option<Ticket>),
+    /// Its counters.
+    Sample(Key, Purpose),
     /// An order for a container without a machine, for a guest: engine and name.
     Direct(Guest, String, String),
+}
+
+/// What a sample is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// For the poll.
+    Poll,
+    /// For the machine that is about to put it to sleep.
+    Look(Ticket),
+    /// To be there before it is frozen, for what comes later is a knock: the order waits for it.
+    Freeze(Ticket),
 }

@@ -50,13 +50,13 @@ impl Daemon {
             Some(Asked::Process(key) | Asked::Exit(key)) => {
                 self.inspected(key, None, reply);
             }
-            Some(Asked::Sample(key, ticket)) => {
+            Some(Asked::Sample(key, purpose)) => {
                 let sample = reply.and_then(call::stats_once("").read);
                 if let Err(why) = &sample {
                     let name = self.wards.get(&key).map_or("", |ward| &ward.name);
                     log::debug!("{name}: sample: {why}");
                 }
-                self.sampled(key, ticket, sample.ok().flatten());
+                self.sampled(key, purpose, sample.ok().flatten());
             }
             Some(Asked::Direct(guest, engine, name)) => {
                 self.answer_direct(guest, (engine, name), reply);
@@ -100,7 +100,8 @@ impl Daemon {
         if inspect.state.pid == 0 {
             ward.forget();
         } else if let Counters::Asked | Counters::Unknown = ward.counters {
-            let senses = Senses::open(inspect.state.pid, &ward.id, &mut self.text);
+            let Ok(rules) = &ward.rules else { return };
+            let senses = Senses::open(inspect.state.pid, &ward.id, rules, &mut self.text);
             if senses.is_none() {
                 log::debug!("{}: its counters are not seen from here: its engine tells", ward.name);
             }

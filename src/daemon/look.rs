@@ -5,16 +5,16 @@ use std::time::{Duration, Instant};
 use crate::docker::call;
 use crate::docker::stats;
 use crate::idle::activity::{self, Activity, Sample};
-use crate::idle::backend::{Life, Nap};
+use crate::idle::backend::{Life, Nap, Order};
 use crate::idle::group::Key;
-use crate::idle::knock::{self, Hint};
+use crate::idle::knock::{self, Hint, Knock};
 use crate::idle::message::Input;
 use crate::idle::proc::Waiting;
 use crate::idle::state::{Phase, Ticket};
 
 use super::Daemon;
-use super::asked::Asked;
-use super::ward::{Counters, Frozen, Ward};
+use super::asked::{Asked, Purpose};
+use super::ward::{Counters, Frozen};
 
 /// A frozen container of this machine is looked at this often.
 const GLANCE_EVERY: Duration = Duration::from_millis(200);
@@ -23,8 +23,7 @@ const GLANCE_EVERY: Duration = Duration::from_millis(200);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {
     key: Key,
-    /// For the machine that waits for it; `None`: for the poll.
-    ticket: Option<Ticket>,
+    purpose: Purpose,
 }
 
 impl Daemon {
@@ -47,8 +46,7 @@ impl Daemon {
 
     /// Whether a glance would look at anything.
     pub(super) fn is_anybody_frozen(&self) -> bool {
-        let is_here = |ward: &Ward| matches!(ward.counters, Counters::Here(_));
-        self.wards.iter().any(|(key, ward)| is_here(ward) && self.is_frozen(*key))
+        self.wards.iter().any(|(key, ward)| ward.ears().is_some() && self.is_frozen(*key))
     }
 
     /// Awake, or frozen where only the engine can tell.
@@ -77,7 +75,7 @@ impl Daemon {
                     let seen = self.sense(key);
                     self.later.extend(seen.and_then(|seen| input(seen, now)).map(|one| (key, one)));
                 }
-                Some(Counters::AtEngine) => self.want_sample(key, None),
+                Some(Counters::AtEngine) => self.want_sample(key, Purpose::Poll),
                 // What was asked last did not tell.
                 Some(Counters::Unknown) => self.attend(key, Life::Runs),
                 Some(Counters::Asked) | None => {}
@@ -88,12 +86,11 @@ impl Daemon {
     /// What a container of this machine did since the last time; `None`: it can't be seen from
     /// here.
     pub(super) fn sense(&mut self, key: Key) -> Option<Activity> {
-        let at_nanos = self.reactor.now().saturating_duration_since(self.began).as_nanos();
+        let at_nanos = self.nanos();
         let ward = self.wards.get_mut(&key)?;
         let (Counters::Here(senses), Ok(rules)) = (&ward.counters, &ward.rules) else {
             return None;
         };
-        let at_nanos = u64::try_from(at_nanos).unwrap_or(u64::MAX);
         let before = ward.before.as_ref();
         let Ok(sample) = senses.sample(at_nanos, (rules, before), &mut self.text) else {
             // It was restarted, and nobody told us yet.
@@ -102,6 +99,12 @@ impl Daemon {
             return Some(Activity::Unknown);
         };
         Some(self.compare(key, Some(sample)))
+    }
+
+    /// The clock of the samples.
+    fn nanos(&self) -> u64 {
+        let since = self.reactor.now().saturating_duration_since(self.began);
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
     }
 
     /// A sample against the one before.
@@ -122,42 +125,77 @@ impl Daemon {
         let frozen: Vec<Key> =
             self.wards.keys().copied().filter(|key| self.is_frozen(*key)).collect();
         for key in frozen {
-            let Some(ward) = self.wards.get_mut(&key) else { continue };
-            let Counters::Here(senses) = &ward.counters else { continue };
-            let Some(rx_bytes) = senses.rx_bytes(&mut self.text) else { continue };
-            let old = ward.frozen.unwrap_or(Frozen { rx_bytes: None, waiting: None });
-            if knock::hint(old.rx_bytes, rx_bytes) == Hint::Still {
-                continue;
-            }
-            let waiting = senses.waiting(&mut self.text);
-            // Who was there before us, was it in vain? But datagrams may lie unread for ever.
-            let nobody = Waiting { datagram_bytes: waiting.datagram_bytes, ..Waiting::default() };
-            let least = old.waiting.unwrap_or(nobody);
-            let found = knock::find(least, waiting);
-            let waiting = Some(least.least(waiting));
-            ward.frozen = Some(Frozen { rx_bytes: Some(rx_bytes), waiting });
-            if let Some(found) = found {
-                log::debug!("{}: {found:?}", ward.name);
+            if let Some(found) = self.glance_at_one(key) {
+                let name = self.wards.get(&key).map_or("", |ward| &ward.name);
+                log::debug!("{name}: {found:?}");
                 self.later.push_back((key, Input::Knock));
             }
         }
     }
 
-    /// What waits in a container that is about to be frozen has been seen by it.
-    pub(super) fn note_before_freezing(&mut self, key: Key) {
+    fn glance_at_one(&mut self, key: Key) -> Option<Knock> {
+        let at_nanos = self.nanos();
+        let ward = self.wards.get_mut(&key)?;
+        let (senses, rules) = ward.ears()?;
+        let rx_bytes = senses.rx_bytes(&mut self.text)?;
+        let old = ward.frozen.unwrap_or_default();
+        if knock::hint(old.rx_bytes, rx_bytes) == Hint::Still {
+            return None;
+        }
+        let waiting = senses.waiting(&mut self.text);
+        // Who was there before us, was it in vain? But datagrams may lie unread for ever.
+        let nobody = Waiting { datagram_bytes: waiting.datagram_bytes, ..Waiting::default() };
+        let least = old.waiting.unwrap_or(nobody);
+        let mut found = knock::find(least, waiting);
+        if let (None, Some(look), None, true) =
+            (old.rx_bytes, &ward.before, found, ward.is_frozen_by_us)
+        {
+            let rules = rules.without_cpu();
+            let sample = senses.sample(at_nanos, (&rules, Some(look)), &mut self.text);
+            found = sample.ok().and_then(|sample| knock::taken(&rules, look, &sample));
+        }
+        let waiting = Some(least.least(waiting));
+        ward.frozen = Some(Frozen { rx_bytes: Some(rx_bytes), waiting });
+        found
+    }
+
+    /// The last look before it is put to sleep: what waits now has been seen by it. Before the
+    /// counters are read, so that nothing falls between.
+    pub(super) fn listen(&mut self, key: Key) {
+        let now = self.reactor.now();
         let Some(ward) = self.wards.get_mut(&key) else { return };
-        let Counters::Here(senses) = &ward.counters else { return };
-        let waiting = Some(senses.waiting(&mut self.text));
-        ward.frozen = Some(Frozen { rx_bytes: None, waiting });
+        if let Counters::Here(senses) = &ward.counters {
+            let waiting = Some(senses.waiting(&mut self.text));
+            ward.frozen = Some(Frozen { rx_bytes: None, waiting });
+            ward.looked_at = Some(now);
+        }
+    }
+
+    /// An order to freeze. What comes after the last look is a knock; if there was none, as when
+    /// somebody said so, it is taken now.
+    pub(super) fn freeze(&mut self, key: Key, ticket: Ticket) {
+        let Some(ward) = self.wards.get(&key) else { return };
+        let is_looked_at = ward.looked_at == Some(self.reactor.now());
+        match &ward.counters {
+            Counters::AtEngine if !is_looked_at => {
+                return self.want_sample(key, Purpose::Freeze(ticket));
+            }
+            Counters::Here(_) if !is_looked_at => {
+                self.listen(key);
+                self.sense(key);
+            }
+            Counters::Here(_) | Counters::AtEngine | Counters::Unknown | Counters::Asked => {}
+        }
+        self.order(key, Order::Pause, ticket);
     }
 
     /// Asks the engine for a sample, when those before it have answered.
-    pub(super) fn want_sample(&mut self, key: Key, ticket: Option<Ticket>) {
-        let wanted = Wanted { key, ticket };
-        match ticket {
-            Some(_) => self.samples.push_front(wanted),
-            None if self.samples.contains(&wanted) => {}
-            None => self.samples.push_back(wanted),
+    pub(super) fn want_sample(&mut self, key: Key, purpose: Purpose) {
+        let wanted = Wanted { key, purpose };
+        match purpose {
+            Purpose::Look(_) | Purpose::Freeze(_) => self.samples.push_front(wanted),
+            Purpose::Poll if self.samples.contains(&wanted) => {}
+            Purpose::Poll => self.samples.push_back(wanted),
         }
         self.ask_samples();
     }
@@ -172,33 +210,41 @@ impl Daemon {
                 continue;
             }
             let (engine, call) = (ward.engine, call::stats_once(&ward.id));
-            let number = self.number(Asked::Sample(wanted.key, wanted.ticket));
+            let number = self.number(Asked::Sample(wanted.key, wanted.purpose));
             self.follow.ask(engine, (number, call), &mut self.reactor);
         }
     }
 
     /// A sample came, or did not.
-    pub(super) fn sampled(
-        &mut self,
-        key: Key,
-        ticket: Option<Ticket>,
-        sample: Option<stats::Sample>,
-    ) {
-        if let Some(ward) = self.wards.get(&key) {
+    pub(super) fn sampled(&mut self, key: Key, purpose: Purpose, sample: Option<stats::Sample>) {
+        let (now, is_frozen) = (self.reactor.now(), self.is_frozen(key));
+        if let Some(ward) = self.wards.get_mut(&key) {
             self.sampled.remove(&ward.engine);
             let sample = sample.map(|sample| Sample::of(&sample, 0));
-            let now = self.reactor.now();
-            let input = match self.is_frozen(key) {
-                true => self.knocked(key, sample),
-                false => {
-                    let quiet = || ticket.map(Input::Quiet);
-                    let seen = self.compare(key, sample);
-                    input(seen, now).or_else(quiet)
+            let input = match purpose {
+                Purpose::Freeze(ticket) => {
+                    ward.before = sample;
+                    self.freeze_now(key, ticket);
+                    None
+                }
+                Purpose::Poll | Purpose::Look(_) if is_frozen => self.knocked(key, sample),
+                Purpose::Poll => input(self.compare(key, sample), now),
+                Purpose::Look(ticket) => {
+                    ward.looked_at = Some(now);
+                    input(self.compare(key, sample), now).or(Some(Input::Quiet(ticket)))
                 }
             };
             self.later.extend(input.map(|input| (key, input)));
         }
         self.ask_samples();
+    }
+
+    /// The order that waited for a sample, if it is still wanted.
+    fn freeze_now(&mut self, key: Key, ticket: Ticket) {
+        let machine = self.fleet.machine(key);
+        if machine.is_some_and(|machine| machine.state().awaits(ticket)) {
+            self.order(key, Order::Pause, ticket);
+        }
     }
 
     fn knocked(&mut self, key: Key, sample: Option<Sample>) -> Option<Input> {

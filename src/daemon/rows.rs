@@ -31,8 +31,11 @@ impl Daemon {
         let kept = machine.and_then(Machine::kept_until).filter(|until| *until > now);
         let mut problems = container.errors.clone();
         problems.extend(self.fleet.graph().problems(key).iter().cloned());
-        problems.extend(ward.rules.as_ref().err().cloned());
-        problems.extend(ward.problem.clone().filter(|problem| !problems.contains(problem)));
+        let is_told = |problem: &&String| container.errors.iter().any(|one| problem.contains(one));
+        problems.extend(ward.rules.as_ref().err().filter(|problem| !is_told(problem)).cloned());
+        let is_new = |problem: &String| !problems.iter().any(|one| problem.contains(one));
+        let last = ward.problem.clone().filter(is_new);
+        problems.extend(last);
         Some(Row {
             backend: "docker".into(),
             container_id: ward.id.clone(),
@@ -46,7 +49,10 @@ impl Daemon {
             sleeps_in_ms: machine.and_then(Machine::sleeps_at).map(left),
             state: machine.map_or(Shown::LeftAlone, |machine| state(machine.state().phase())),
             usual_wake_ms: machine.and_then(|machine| machine.past().usual()).map(millis),
-            why: machine.and_then(|machine| self.why(key, ward, machine)),
+            why: match machine {
+                Some(machine) => self.why(key, ward, machine),
+                None => ward.rules.as_ref().err().cloned(),
+            },
         })
     }
 

@@ -18,9 +18,21 @@ pub struct Senses {
     /// `/proc/<pid>/cgroup`: can't be read any more when the process has ended.
     alive: Kept,
     dev: Kept,
+    snmp: Option<Kept>,
     tcp: Vec<Kept>,
     udp: Vec<Kept>,
-    cpu: Option<(CpuFile, Kept)>,
+    cpu: Option<Cpu>,
+}
+
+/// What reads a time from a file's text.
+type Nanos = fn(&[u8]) -> Option<u64>;
+
+/// What tells of its CPU, where its rules ask for that.
+#[derive(Debug)]
+struct Cpu {
+    file: CpuFile,
+    used: Kept,
+    starved: Option<(Kept, Nanos)>,
 }
 
 /// The process has ended.
@@ -29,8 +41,9 @@ pub struct Ended;
 
 impl Senses {
     /// The senses for the container of this full id, whose first process is this. `None`: it is
-    /// another machine's process, or its files can't be read.
-    pub fn open(pid: u32, id: &str, text: &mut Vec<u8>) -> Option<Senses> {
+    /// another machine's process, or its files can't be read. Of its CPU nothing is opened where
+    /// that means nothing.
+    pub fn open(pid: u32, id: &str, rules: &Rules, text: &mut Vec<u8>) -> Option<Senses> {
         let file = |name: &str| Kept::open(Path::new(&format!("/proc/{pid}/{name}")));
         let alive = file("cgroup").ok()?;
         alive.read(text, FILE_LIMIT_BYTES).ok()?;
@@ -38,16 +51,12 @@ impl Senses {
         if !is_its {
             return None;
         }
-        let cpu = proc::cpu_files(text, id).into_iter().find_map(|file| {
-            let kept = Kept::open(file.path()).ok()?;
-            kept.read(text, FILE_LIMIT_BYTES).ok()?;
-            file.nanos(text)?;
-            Some((file, kept))
-        });
-        let dev = file("net/dev").ok()?;
+        let files = rules.cpu_percent.map(|_| proc::cpu_files(text, id));
+        let cpu = files.into_iter().flatten().find_map(|file| Cpu::open(pid, file, text));
+        let (dev, snmp) = (file("net/dev").ok()?, file("net/snmp").ok());
         let tables = |names: [&str; 2]| names.iter().filter_map(|name| file(name).ok()).collect();
         let (tcp, udp) = (tables(["net/tcp", "net/tcp6"]), tables(["net/udp", "net/udp6"]));
-        Some(Senses { alive, dev, tcp, udp, cpu })
+        Some(Senses { alive, dev, snmp, tcp, udp, cpu })
     }
 
     /// What the counters say now, at a time in nanoseconds of any clock. Whether somebody is
@@ -59,12 +68,17 @@ impl Senses {
         text: &mut Vec<u8>,
     ) -> Result<Sample, Ended> {
         let traffic = self.traffic(text)?;
-        let cpu_nanos = self.cpu.as_ref().and_then(|(file, kept)| {
-            kept.read(text, FILE_LIMIT_BYTES).ok()?;
-            file.nanos(text)
-        });
-        let mut sample = Sample { at_nanos, traffic, cpu_nanos, ..Sample::default() };
-        let has_moved = before.is_some_and(|before| before.traffic != sample.traffic);
+        let cpu = self.cpu.as_ref();
+        let cpu_nanos = cpu.and_then(|cpu| cpu.used_nanos(text));
+        let starved_nanos = cpu.and_then(|cpu| cpu.starved_nanos(text));
+        let still = before.filter(|before| before.traffic == traffic);
+        let segments = match still {
+            Some(before) => before.segments,
+            None => self.segments(text),
+        };
+        let mut sample = Sample { at_nanos, traffic, segments, cpu_nanos, ..Sample::default() };
+        sample.starved_nanos = starved_nanos;
+        let has_moved = before.is_some() && still.is_none();
         if has_moved && activity(rules, before, Some(&sample)) == Activity::No {
             sample.is_connected = self.is_connected(text);
         }
@@ -81,6 +95,11 @@ impl Senses {
         self.alive.read(text, FILE_LIMIT_BYTES).map_err(|_| Ended)?;
         self.dev.read(text, FILE_LIMIT_BYTES).map_err(|_| Ended)?;
         Ok(proc::traffic(text))
+    }
+
+    fn segments(&self, text: &mut Vec<u8>) -> Option<u64> {
+        self.snmp.as_ref()?.read(text, FILE_LIMIT_BYTES).ok()?;
+        proc::segments(text)
     }
 
     /// What it has not taken yet.
@@ -100,5 +119,30 @@ impl Senses {
     fn is_connected(&self, text: &mut Vec<u8>) -> bool {
         let mut tables = self.tcp.iter();
         tables.any(|table| table.read(text, TABLE_LIMIT_BYTES).is_ok() && proc::is_connected(text))
+    }
+}
+
+impl Cpu {
+    fn open(pid: u32, file: CpuFile, text: &mut Vec<u8>) -> Option<Cpu> {
+        let used = Kept::open(file.path()).ok()?;
+        let pressure = file.pressure().and_then(|path| Kept::open(&path).ok());
+        let schedstat = || Kept::open(Path::new(&format!("/proc/{pid}/schedstat"))).ok();
+        let starved = match pressure {
+            Some(pressure) => Some((pressure, proc::stalled_nanos as Nanos)),
+            None => schedstat().map(|kept| (kept, proc::waited_nanos as _)),
+        };
+        let cpu = Cpu { file, used, starved };
+        cpu.used_nanos(text).is_some().then_some(cpu)
+    }
+
+    fn used_nanos(&self, text: &mut Vec<u8>) -> Option<u64> {
+        self.used.read(text, FILE_LIMIT_BYTES).ok()?;
+        self.file.nanos(text)
+    }
+
+    fn starved_nanos(&self, text: &mut Vec<u8>) -> Option<u64> {
+        let (kept, read) = self.starved.as_ref()?;
+        kept.read(text, FILE_LIMIT_BYTES).ok()?;
+        read(text)
     }
 }

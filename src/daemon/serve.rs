@@ -152,8 +152,8 @@ impl Daemon {
         let plan = plan::read(&container.labels, &[], &defaults, &mut Vec::new());
         let order = match (deed, life(&container.state)) {
             (Deed::Keep(_), _) => {
-                let why = "it is not put to sleep: it has no proxy.idle_timeout";
-                self.reactor.say(guest, line(&error(why.into())).as_bytes());
+                let why = self.why_left_alone(&named.id);
+                self.reactor.say(guest, line(&error(why)).as_bytes());
                 return;
             }
             (Deed::Wake(_), Life::Down(Nap::Paused)) => Order::Unpause,
@@ -179,6 +179,15 @@ impl Daemon {
             Err(why) => error(why.to_string()),
         };
         self.reactor.say(guest, line(&said).as_bytes());
+    }
+
+    /// Why it need not be kept.
+    fn why_left_alone(&self, id: &str) -> String {
+        let ward = self.wards.values().find(|ward| ward.id == id);
+        match ward.and_then(|ward| ward.rules.as_ref().err()) {
+            Some(why) => format!("it is not put to sleep: {why}"),
+            None => "it is not put to sleep: it has no proxy.idle_timeout".into(),
+        }
     }
 
     /// The engine has answered such an order.

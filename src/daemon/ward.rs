@@ -1,7 +1,7 @@
 //! A container in the daemon's care: what it is to be put to sleep by, and what was seen of it.
 //! Asks nobody and orders nothing.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::container::{self, Container};
 use crate::idle::activity::{Doors, Network, Rules, Sample, Sign};
@@ -24,8 +24,8 @@ pub enum Counters {
     AtEngine,
 }
 
-/// What stood in the tables of a container when it was frozen, or was first seen so.
-#[derive(Clone, Copy, Debug)]
+/// What stood in the tables of a container before it was frozen, or when it was first seen so.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Frozen {
     /// `None`: not looked at since.
     pub rx_bytes: Option<u64>,
@@ -63,6 +63,10 @@ pub struct Ward {
     pub counters: Counters,
     /// What they said at the last poll.
     pub before: Option<Sample>,
+    /// When it was last looked at before being put to sleep.
+    pub looked_at: Option<Instant>,
+    /// It is frozen, or is to be, by our order.
+    pub is_frozen_by_us: bool,
     /// By what it was last active.
     pub sign: Option<Sign>,
     /// While it is frozen.
@@ -83,10 +87,12 @@ impl Ward {
             name: name(container),
             rules: rules(&plan, container),
             plan,
-            is_asked_for: is_managed(container),
+            is_asked_for: is_asked_for(container),
             is_local: true,
             counters: Counters::Unknown,
             before: None,
+            looked_at: None,
+            is_frozen_by_us: false,
             sign: None,
             frozen: None,
             woke: None,
@@ -99,12 +105,28 @@ impl Ward {
         self.plan = plan_of(container, defaults);
         self.rules = rules(&self.plan, container);
         self.name = name(container);
-        self.is_asked_for = is_managed(container);
+        self.is_asked_for = is_asked_for(container);
     }
 
     /// Its counters begin anew.
     pub fn forget(&mut self) {
         (self.counters, self.before, self.frozen) = (Counters::Unknown, None, None);
+    }
+
+    /// It is awake: what was seen before does not count any more.
+    pub fn rise(&mut self) {
+        (self.before, self.sign, self.frozen) = (None, None, None);
+        self.is_frozen_by_us = false;
+    }
+
+    /// Where to look for a knock while it is frozen, and what counts: where its network is its own.
+    pub fn ears(&self) -> Option<(&Senses, &Rules)> {
+        match (&self.counters, &self.rules) {
+            (Counters::Here(senses), Ok(rules)) if rules.threshold_bytes.is_some() => {
+                Some((senses, rules))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -121,6 +143,11 @@ pub fn role(container: &Container, ward: &Ward) -> Role {
 /// Whether its labels ask for it to be put to sleep, and nothing stands against that.
 fn is_managed(container: &Container) -> bool {
     container.idlewatcher_config.is_some() && !is_exempt(container)
+}
+
+/// Whether it is to be shown, though it is left alone: somebody asked, and must see why.
+fn is_asked_for(container: &Container) -> bool {
+    plan::is_asked_for(&container.labels) && !is_exempt(container)
 }
 
 fn is_exempt(container: &Container) -> bool {
@@ -141,5 +168,10 @@ fn plan_of(container: &Container, defaults: &Defaults) -> Plan {
 }
 
 fn rules(plan: &Plan, container: &Container) -> Result<Rules, String> {
+    if is_asked_for(container) && container.idlewatcher_config.is_none() {
+        let mut wrong = Vec::new();
+        plan::read(&container.labels, &[], &Defaults::default(), &mut wrong);
+        return Err(wrong.join("; "));
+    }
     Rules::of(plan, Network::of(&container.network_mode), Doors::None)
 }

@@ -11,10 +11,14 @@ pub struct Sample {
     pub at_nanos: u64,
     /// Bytes through its interfaces but `lo`; `None`: not known.
     pub traffic: Option<Traffic>,
+    /// TCP segments that its network has seen, in and out; `None`: not known.
+    pub segments: Option<u64>,
     /// Whether somebody outside has a TCP connection to it; false where that is not known.
     pub is_connected: bool,
     /// Its CPU time; `None`: not known.
     pub cpu_nanos: Option<u64>,
+    /// The time it wanted a CPU and got none; `None`: not known.
+    pub starved_nanos: Option<u64>,
     /// Bytes that passed through drowse on their way from or to it.
     pub door_bytes: u64,
 }
@@ -30,9 +34,9 @@ impl Sample {
         Sample {
             at_nanos: stats.read_nano,
             traffic: all.map(|networks| networks.values().fold(Traffic::default(), sum)),
-            is_connected: false,
             cpu_nanos: Some(stats.cpu_nanos),
             door_bytes,
+            ..Sample::default()
         }
     }
 }
@@ -54,11 +58,11 @@ pub enum Activity {
 pub enum Sign {
     /// A byte went through a door.
     Door,
-    /// A byte moved while somebody was connected.
+    /// A byte of TCP moved while somebody was connected.
     Connection,
     /// As many bytes moved as are no longer noise.
     Bytes,
-    /// As much CPU was used as the label asks for.
+    /// As much CPU was used as the label asks for, or would have been if there had been enough.
     Cpu,
 }
 
@@ -138,6 +142,11 @@ impl Rules {
         }
         Ok(Rules { threshold_bytes: None, cpu_percent })
     }
+
+    /// The same for one that is frozen, or soon will be: what its CPU did means nothing.
+    pub fn without_cpu(&self) -> Rules {
+        Rules { cpu_percent: None, ..*self }
+    }
 }
 
 /// What happened from one sample to the next. Where a poll failed, `now` is `None`, and the next is
@@ -168,9 +177,14 @@ fn by_bytes(rules: &Rules, before: &Sample, now: &Sample) -> Activity {
     match bytes {
         0 => Activity::No,
         _ if bytes >= threshold_bytes => Activity::Yes(Sign::Bytes),
-        _ if now.is_connected => Activity::Yes(Sign::Connection),
+        _ if now.is_connected && has_tcp(before, now) => Activity::Yes(Sign::Connection),
         _ => Activity::No,
     }
+}
+
+/// Whether some of the bytes may be TCP's: noise beside an idle connection stays noise.
+fn has_tcp(before: &Sample, now: &Sample) -> bool {
+    before.segments.zip(now.segments).is_none_or(|(before, now)| before != now)
 }
 
 /// Both ways; `None`: a side is not known, or went backwards.
@@ -186,9 +200,12 @@ fn by_cpu(rules: &Rules, before: &Sample, now: &Sample) -> Activity {
     let used = before.cpu_nanos.zip(now.cpu_nanos);
     let used = used.and_then(|(before, now)| now.checked_sub(before));
     let passed = now.at_nanos.checked_sub(before.at_nanos).filter(|nanos| *nanos > 0);
-    match used.zip(passed) {
+    // Who is hungry on a busy machine is not idle.
+    let starved = before.starved_nanos.zip(now.starved_nanos);
+    let starved = starved.map_or(0, |(before, now)| now.saturating_sub(before));
+    match used.map(|used| used.saturating_add(starved)).zip(passed) {
         None => Activity::Unknown,
-        Some((used, passed)) if 100.0 * used as f64 >= percent * passed as f64 => {
+        Some((wanted, passed)) if 100.0 * wanted as f64 >= percent * passed as f64 => {
             Activity::Yes(Sign::Cpu)
         }
         Some(_) => Activity::No,
@@ -214,8 +231,10 @@ mod tests {
         Sample {
             at_nanos: 7 * SECOND_NANOS,
             traffic: Some(Traffic { rx_bytes: 5000, tx_bytes: 3000 }),
+            segments: Some(40),
             is_connected: false,
             cpu_nanos: Some(2 * SECOND_NANOS),
+            starved_nanos: Some(SECOND_NANOS),
             door_bytes: 100,
         }
     }
@@ -233,12 +252,19 @@ mod tests {
     }
 
     #[test]
-    fn any_byte_counts_while_somebody_is_connected() {
-        let connected = |sample| seen(&Sample { is_connected: true, ..sample });
+    fn any_byte_of_tcp_counts_while_somebody_is_connected() {
+        let with = |segments, sample| seen(&Sample { is_connected: true, segments, ..sample });
+        let connected = |sample| with(Some(41), sample);
         assert_eq!(connected(after(0, 0)), Activity::No, "an idle connection");
         assert_eq!(connected(after(1, 0)), Activity::Yes(Sign::Connection));
         assert_eq!(connected(after(0, 1)), Activity::Yes(Sign::Connection));
         assert_eq!(connected(after(5000, 0)), Activity::Yes(Sign::Bytes));
+        assert_eq!(
+            with(Some(40), after(500, 500)),
+            Activity::No,
+            "pings beside an idle connection"
+        );
+        assert_eq!(with(None, after(1, 0)), Activity::Yes(Sign::Connection), "nobody knows");
     }
 
     #[test]
@@ -263,6 +289,20 @@ mod tests {
         assert_eq!(seen_by(&CPU, used(SECOND_NANOS / 2 - 1)), Activity::No);
         assert_eq!(seen_by(&CPU, used(80 * SECOND_NANOS)), Activity::Yes(Sign::Cpu));
         assert_eq!(seen_by(&RULES, used(80 * SECOND_NANOS)), Activity::No);
+    }
+
+    #[test]
+    fn cpu_that_was_wanted_and_not_given_counts_too() {
+        let starved = |nanos| Sample {
+            cpu_nanos: Some(2 * SECOND_NANOS + 1),
+            starved_nanos: Some(nanos),
+            ..after(0, 0)
+        };
+        let seen_by = |rules, now: Sample| activity(rules, Some(&start()), Some(&now));
+        assert_eq!(seen_by(&CPU, starved(3 * SECOND_NANOS / 2)), Activity::Yes(Sign::Cpu));
+        assert_eq!(seen_by(&CPU, starved(3 * SECOND_NANOS / 2 - 2)), Activity::No);
+        assert_eq!(seen_by(&CPU, starved(0)), Activity::No, "went backwards");
+        assert_eq!(seen_by(&RULES, starved(80 * SECOND_NANOS)), Activity::No);
     }
 
     #[test]
@@ -336,9 +376,13 @@ mod tests {
             memory_limit_bytes: 0,
             networks: Some([("a".into(), traffic(1, 2)), ("b".into(), traffic(3, 4))].into()),
         };
-        let (is_connected, cpu_nanos) = (false, Some(5));
-        let sample =
-            |traffic| Sample { at_nanos: 9, traffic, is_connected, cpu_nanos, door_bytes: 7 };
+        let sample = |traffic| Sample {
+            at_nanos: 9,
+            traffic,
+            cpu_nanos: Some(5),
+            door_bytes: 7,
+            ..Sample::default()
+        };
         assert_eq!(Sample::of(&stats, 7), sample(Some(traffic(4, 6))));
         stats.networks = None;
         assert_eq!(Sample::of(&stats, 7), sample(None));

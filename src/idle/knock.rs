@@ -1,6 +1,6 @@
 //! Whether somebody knocks at a frozen container. Pure: looks at nothing itself.
 
-use crate::idle::activity::{Rules, Sample};
+use crate::idle::activity::{Activity, Rules, Sample, activity};
 use crate::idle::proc::Waiting;
 
 /// What shows that somebody wants a frozen container.
@@ -14,6 +14,8 @@ pub enum Knock {
     Datagram,
     /// More came in than noise; what it was is not seen from here.
     Traffic,
+    /// It was taken, and perhaps not answered, while the container was being frozen.
+    Taken,
 }
 
 /// Whether the socket tables are to be read: something came in since the last look, or this is the
@@ -44,6 +46,13 @@ pub fn find(before: Waiting, now: Waiting) -> Option<Knock> {
     } else {
         None
     }
+}
+
+/// What came between the last look and the freeze, and was taken so that it does not wait any more:
+/// what would have been activity is a knock. What the CPU did means nothing any more.
+pub fn taken(rules: &Rules, look: &Sample, frozen: &Sample) -> Option<Knock> {
+    let seen = activity(&rules.without_cpu(), Some(look), Some(frozen));
+    matches!(seen, Activity::Yes(_)).then_some(Knock::Taken)
 }
 
 /// The same for a frozen container of another machine, whose tables are not seen: what came in
@@ -78,6 +87,29 @@ mod tests {
         assert_eq!(find(stood, Waiting { bytes: 10, ..stood }), None);
         let datagram = Waiting { bytes: 10, datagram_bytes: 833, ..stood };
         assert_eq!(find(stood, datagram), Some(Knock::Datagram));
+    }
+
+    #[test]
+    fn what_was_taken_while_it_was_being_frozen_is_a_knock() {
+        let rules = Rules { threshold_bytes: Some(1024), cpu_percent: Some(1.0) };
+        let look = Sample {
+            traffic: Some(Traffic { rx_bytes: 7, tx_bytes: 7 }),
+            segments: Some(1),
+            cpu_nanos: Some(0),
+            ..Sample::default()
+        };
+        let frozen = |rx_bytes, is_connected| Sample {
+            at_nanos: 1,
+            traffic: Some(Traffic { rx_bytes, tx_bytes: 7 }),
+            segments: Some(2),
+            is_connected,
+            cpu_nanos: Some(1),
+            ..Sample::default()
+        };
+        assert_eq!(taken(&rules, &look, &frozen(8, true)), Some(Knock::Taken));
+        assert_eq!(taken(&rules, &look, &frozen(8, false)), None, "it is answered, or noise");
+        assert_eq!(taken(&rules, &look, &frozen(2000, false)), Some(Knock::Taken));
+        assert_eq!(taken(&rules, &look, &frozen(7, true)), None, "CPU is no knock");
     }
 
     #[test]

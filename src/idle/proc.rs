@@ -68,6 +68,31 @@ pub fn traffic(dev: &[u8]) -> Option<Traffic> {
     sum
 }
 
+/// The TCP segments that came in and went out, from `/proc/<pid>/net/snmp`: a line of names, then
+/// one of numbers. `None`: it does not say.
+pub fn segments(snmp: &[u8]) -> Option<u64> {
+    let mut tcp = lines(snmp).filter_map(|line| line.strip_prefix(b"Tcp:"));
+    let (names, numbers) = (tcp.next()?, tcp.next()?);
+    let named = |wanted: &[u8]| {
+        let mut both = fields(names).zip(fields(numbers));
+        number(both.find(|(name, _)| *name == wanted)?.1)
+    };
+    Some(named(b"InSegs")?.wrapping_add(named(b"OutSegs")?))
+}
+
+/// The time a process' first thread waited for a CPU, in nanoseconds, from `/proc/<pid>/schedstat`.
+pub fn waited_nanos(schedstat: &[u8]) -> Option<u64> {
+    number(fields(schedstat).nth(1)?)
+}
+
+/// The time in which some process of a cgroup waited for a CPU, in nanoseconds, from its
+/// `cpu.pressure` (version 2).
+pub fn stalled_nanos(pressure: &[u8]) -> Option<u64> {
+    let some = lines(pressure).find_map(|line| line.strip_prefix(b"some "))?;
+    let micros = fields(some).find_map(|field| field.strip_prefix(b"total="))?;
+    number(micros)?.checked_mul(1000)
+}
+
 /// Whether somebody outside has a connection to a listening socket, from `/proc/<pid>/net/tcp` or
 /// `tcp6`: each has the listening sockets of its connections. Connections of a container to itself
 /// go over `lo`, whose bytes don't count either.
@@ -108,6 +133,14 @@ impl CpuFile {
     pub fn path(&self) -> &Path {
         match self {
             CpuFile::Usage(path) | CpuFile::Stat(path) => path,
+        }
+    }
+
+    /// Where the same cgroup tells how long it waited for a CPU; `None`: version 1 does not.
+    pub fn pressure(&self) -> Option<PathBuf> {
+        match self {
+            CpuFile::Usage(_) => None,
+            CpuFile::Stat(path) => Some(path.with_file_name("cpu.pressure")),
         }
     }
 

@@ -46,6 +46,11 @@ impl Notify {
         Notify(opened.inspect_err(|error| debug!("NOTIFY_SOCKET={name}: {}", plain(error))).ok())
     }
 
+    /// Whether there is anybody to tell.
+    pub fn is_heard(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Tells all of these at once.
     pub fn tell(&self, news: &[News<'_>]) {
         let Some((socket, address)) = &self.0 else { return };

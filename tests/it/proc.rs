@@ -6,7 +6,8 @@ use std::path::Path;
 use drowse::docker::stats::Traffic;
 use drowse::idle::knock::{self, Knock};
 use drowse::idle::proc::{
-    CpuFile, Waiting, cpu_files, is_connected, traffic, waiting_tcp, waiting_udp,
+    CpuFile, Waiting, cpu_files, is_connected, segments, stalled_nanos, traffic, waited_nanos,
+    waiting_tcp, waiting_udp,
 };
 use proptest::prelude::*;
 
@@ -200,6 +201,33 @@ fn cpu_time_is_in_nanoseconds() {
 
 /// The recorded tables have one row at most of each kind that waits.
 #[test]
+fn segments_are_those_of_tcp_in_and_out() {
+    let text = "Ip: Forwarding InSegs\nIp: 1 9\nTcp: MaxConn InSegs OutSegs Odd\n\
+                Tcp: -1 40 2 7\nUdp: InDatagrams\nUdp: 5\n";
+    assert_eq!(segments(text.as_bytes()), Some(42));
+    for bad in
+        ["", "Tcp: InSegs OutSegs\n", "Tcp: InSegs\nTcp: 4\n", "Tcp: InSegs OutSegs\nTcp: 4\n"]
+    {
+        assert_eq!(segments(bad.as_bytes()), None, "{bad}");
+    }
+    let own = fs::read("/proc/self/net/snmp").unwrap();
+    assert!(segments(&own).is_some(), "{}", String::from_utf8_lossy(&own));
+}
+
+#[test]
+fn the_time_without_a_cpu_is_in_nanoseconds() {
+    assert_eq!(waited_nanos(b"535155 65958 1\n"), Some(65958));
+    assert_eq!(waited_nanos(b"535155\n"), None);
+    let pressure = "some avg10=0.00 avg60=0.00 avg300=0.00 total=89933\nfull total=7\n";
+    assert_eq!(stalled_nanos(pressure.as_bytes()), Some(89_933_000));
+    assert_eq!(stalled_nanos(b"full avg10=0.00 total=7\n"), None);
+    assert!(waited_nanos(&fs::read("/proc/self/schedstat").unwrap()).is_some());
+    let stat = CpuFile::Stat("/sys/fs/cgroup/a/cpu.stat".into());
+    assert_eq!(stat.pressure(), Some("/sys/fs/cgroup/a/cpu.pressure".into()));
+    assert_eq!(CpuFile::Usage("/a/cpuacct.usage".into()).pressure(), None);
+}
+
+#[test]
 fn a_number_that_is_cut_off_is_not_read() {
     let fields = |of: Waiting| [of.connections, of.bytes, of.datagram_bytes];
     for container in ["frozen-request", "frozen-unread", "frozen-datagram6", "established"] {
@@ -245,6 +273,7 @@ fn line() -> impl Strategy<Value = String> {
 fn read_all(text: &[u8]) {
     let _ = (traffic(text), is_connected(text), cpu_files(text, WEB), cpu_files(text, "e"));
     let _ = waiting_tcp(text).and(waiting_udp(text));
+    let _ = (segments(text), waited_nanos(text), stalled_nanos(text));
     let _ = (CpuFile::Usage("u".into()).nanos(text), CpuFile::Stat("s".into()).nanos(text));
 }
 
