@@ -3,6 +3,7 @@
 pub mod activity;
 pub mod backend;
 pub mod docker;
+pub mod doors;
 pub mod fleet;
 pub mod group;
 pub mod knock;
