@@ -157,7 +157,7 @@ fn what_is_written_is_read_again_by_a_strict_reader() {
 #[test]
 fn the_histogram_adds_up() {
     let samples = read(&text(&picture())).unwrap();
-    let bucket = |le| value(&samples, "wake_seconds_bucket", &[("le", le)]);
+    let bucket = |le: &str| value(&samples, "wake_seconds_bucket", &[("le", le)]);
     let bounds = ["0.050", "0.100", "2.500", "60.000", "180.000", "+Inf"];
     assert_eq!(bounds.map(bucket), [2.0, 3.0, 4.0, 4.0, 5.0, 6.0]);
     assert_eq!(value(&samples, "wake_seconds_count", &[]), 6.0);

@@ -150,10 +150,7 @@ fn of_two_sleepers_with_one_port_the_one_that_ran_last_has_the_door() {
     let old = claim("old", "0.0.0.0", Sleeps(1));
     let new = claim("new", "127.0.0.1", Sleeps(2));
     assert_eq!(of(new, old), None);
-    assert_eq!(
-        of(old, new),
-        Some("no door at 80/tcp: new has the same port and ran later".into())
-    );
+    assert_eq!(of(old, new), Some("no door at 80/tcp: new has the same port and ran later".into()));
     let runs = claim("runs", "0.0.0.0", Runs);
     assert_eq!(of(new, runs), Some("no door at 80/tcp: runs runs with it".into()));
     assert_eq!(of(new, claim("six", "::", Runs)), None);
