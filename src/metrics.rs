@@ -76,6 +76,9 @@ pub struct Picture<'a> {
     pub up: Duration,
 }
 
+/// A number of each container: its name, its kind, what it is, and itself.
+type Tallied = (&'static str, &'static str, &'static str, fn(&One<'_>) -> String);
+
 /// The states that are told of each container.
 pub const STATES: [&str; 5] = ["asleep", "waking", "awake", "going_to_sleep", "failed"];
 
@@ -140,7 +143,7 @@ pub fn text(picture: &Picture<'_>) -> String {
         let _ = writeln!(out, "drowse_containers{{state=\"{state}\"}} {count}");
     }
     histogram(&mut out, &picture.wakes);
-    let tallies: [(&str, &str, &str, fn(&One<'_>) -> String); 6] = [
+    let tallies: [Tallied; 6] = [
         ("asleep", "gauge", "Whether it is asleep", |one| {
             u8::from(one.state == Some("asleep")).to_string()
         }),

@@ -1,6 +1,6 @@
 //! Doors by ports and labels, as tables.
 
-use std::collections::BTreeMap;
+use crate::sorted::Map;
 
 use super::*;
 use crate::docker::types::{self, Summary};
@@ -13,7 +13,7 @@ fn container(ports: &[(&str, u16, u16, &str)], labels: &[(&str, &str)]) -> Conta
         public_port: (*public > 0).then_some(*public),
         kind: (*kind).to_owned(),
     };
-    let labels: BTreeMap<String, String> =
+    let labels: Map<String, String> =
         labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     let summary = Summary {
         id: "a1".into(),
