@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 
+type Labels = Vec<(String, String)>;
+
 /// Samples by name and labels, with their values.
-type Samples = BTreeMap<(String, Vec<(String, String)>), f64>;
+type Samples = BTreeMap<(String, Labels), f64>;
 
 /// Reads it all, or says in which line it goes wrong.
 fn read(text: &str) -> Result<Samples, String> {
@@ -53,7 +55,7 @@ fn read(text: &str) -> Result<Samples, String> {
 }
 
 /// `name{label="value",…} 1.5`
-fn sample(line: &str) -> Option<(String, Vec<(String, String)>, f64)> {
+fn sample(line: &str) -> Option<(String, Labels, f64)> {
     let end = line.find(['{', ' '])?;
     let (name, rest) = line.split_at(end);
     let is_name = |text: &str| {
