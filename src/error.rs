@@ -35,6 +35,8 @@ pub enum Why {
         /// The engine's own words, or the reason phrase.
         message: String,
     },
+    /// It was begun, and failed: the words of who did it.
+    Failed(String),
     /// No connection: refused, no such socket, no permission, TLS, DNS. The text says the way out.
     Unreachable(String),
     /// Something answers there, but it does not speak the Engine API.
@@ -70,6 +72,7 @@ impl fmt::Display for Why {
             | Why::Conflict(text)
             | Why::Forbidden(text)
             | Why::TooOld(text)
+            | Why::Failed(text)
             | Why::Unreachable(text)
             | Why::NotAnEngine(text)
             | Why::Broken(text)

@@ -23,6 +23,7 @@ pub mod nearest;
 pub mod net;
 pub mod page;
 pub mod plan;
+pub mod proxmox;
 pub mod sorted;
 pub mod systemd;
 pub mod yaml;

@@ -22,3 +22,4 @@ pub mod version;
 pub mod watch;
 
 pub use query::Filters;
+pub(crate) use query::encoded;

@@ -29,7 +29,7 @@ pub(super) fn fate(why: &Why) -> Fate {
         Why::TimedOut(_) | Why::Broken(_) => Fate::Unknown,
         Why::AlreadySo | Why::Conflict(_) | Why::NotFound(_) | Why::Unreachable(_) => Fate::Undone,
         Why::Forbidden(_) | Why::TooOld(_) | Why::NotAnEngine(_) => Fate::Never,
-        Why::Refused { .. } | Why::Invalid(_) => Fate::Never,
+        Why::Refused { .. } | Why::Failed(_) | Why::Invalid(_) => Fate::Never,
     }
 }
 
