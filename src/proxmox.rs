@@ -8,3 +8,4 @@ pub mod notes;
 pub mod rights;
 pub mod task;
 pub mod types;
+pub mod watch;
