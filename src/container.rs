@@ -1,6 +1,7 @@
 //! What an engine says about a container, made into the object that drowse prints and decides by.
 //! Pure: asks nobody.
 
+pub mod guest;
 mod network;
 mod port;
 
@@ -60,7 +61,8 @@ pub struct Agent {
     pub name: String,
 }
 
-/// One container. Every key is always printed, in this order, which is the alphabet's; maps are
+/// One container, or one guest of Proxmox VE. Every key is always printed (but those that only a
+/// guest has), in this order, which is the alphabet's; maps are
 /// sorted by key, port numbers as numbers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Container {
@@ -94,6 +96,10 @@ pub struct Container {
     pub is_explicit: bool,
     /// It has the host's network.
     pub is_host_network_mode: bool,
+    /// Its address can't be found out while it runs, so that nothing can tell whether it is ready;
+    /// not printed.
+    #[serde(skip)]
+    pub is_silent: bool,
     /// The engine's `HostConfig.NetworkMode`, for whose network it shares; not printed.
     #[serde(skip)]
     pub network_mode: String,
@@ -103,6 +109,9 @@ pub struct Container {
     pub mounts: Vec<Mount>,
     /// The network that reaches it; empty if there is none or the engine is elsewhere.
     pub network: String,
+    /// The node a guest is on; containers have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
     /// Every mapping, by the container's port.
     pub ports: Vec<Port>,
     /// Its address on that network; empty while it is down.
@@ -118,8 +127,12 @@ pub struct Container {
     /// The state is `running`: neither paused nor restarting.
     pub running: bool,
     /// `created`, `running`, `paused`, `restarting`, `removing`, `exited` or `dead`; Podman's own
-    /// turned into the nearest; any other as the engine says.
+    /// turned into the nearest; any other as the engine says. A guest's is `running`, `stopped` or
+    /// `unknown`.
     pub state: String,
+    /// A guest's number; containers have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vmid: Option<u32>,
 }
 
 /// What compose's labels say.
@@ -219,10 +232,12 @@ pub fn parse(mut summary: Summary, origin: &Origin) -> Container {
         is_excluded,
         is_explicit: label::is_explicit(&labels),
         is_host_network_mode: place.is_host,
+        is_silent: false,
         network_mode: summary.host_config.map(|config| config.network_mode).unwrap_or_default(),
         labels,
         mounts,
         network: place.network,
+        node: None,
         private_hostname: place.private_hostname,
         private_ports,
         public_hostname: place.public_hostname,
@@ -231,6 +246,7 @@ pub fn parse(mut summary: Summary, origin: &Origin) -> Container {
         routes,
         running,
         state,
+        vmid: None,
     }
 }
 

@@ -1,7 +1,9 @@
-//! Every engine followed at once: what the reactor tells goes to its engine's machine, and what the
-//! machine wants goes to the reactor. Decides nothing and prints nothing.
+//! Every engine and cluster followed at once: what the reactor tells goes to its machine, and what
+//! the machine wants goes to the reactor. Decides nothing and prints nothing.
 
+mod cluster;
 mod engine;
+mod guests;
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +19,11 @@ use crate::net::Endpoint;
 use crate::net::reactor::Reactor;
 use crate::net::running::Event;
 use crate::net::talk::Mode;
+use crate::proxmox::watch;
+use cluster::Cluster;
 use engine::{Asked, Engine, Question, Seen};
+
+pub use guests::Attend;
 
 /// Which containers of an engine are followed.
 #[derive(Clone, Debug, Default)]
@@ -28,11 +34,20 @@ pub struct Which {
     pub only_explicit: bool,
 }
 
-/// The engines that are followed. An engine is known by its place in the list.
+/// The engines and clusters that are followed. Each is known by its place in the list.
 pub struct Follow {
-    engines: Vec<Engine>,
+    places: Vec<Followed>,
     terms: Terms,
     began: Instant,
+}
+
+/// Who is followed.
+#[allow(clippy::large_enum_variant)]
+enum Followed {
+    /// A container engine.
+    Engine(Engine),
+    /// A cluster of guests.
+    Cluster(Cluster),
 }
 
 /// What holds for every engine.
@@ -49,6 +64,8 @@ pub struct Terms {
 pub enum Tag {
     /// To follow an engine.
     Followed(Asked),
+    /// To follow a cluster.
+    OfCluster(cluster::Asked),
     /// Somebody else's question, by their number. Outlives a break: an order may be carried out
     /// while the events are lost.
     Guest(u32),
@@ -81,7 +98,7 @@ pub struct View<'a> {
 impl Follow {
     /// Follows nothing yet.
     pub fn new(terms: Terms, now: Instant) -> Follow {
-        Follow { engines: Vec::new(), terms, began: now }
+        Follow { places: Vec::new(), terms, began: now }
     }
 
     /// Follows one engine more; the first turn asks it.
@@ -95,7 +112,7 @@ impl Follow {
         let lease = endpoint.map(|endpoint| reactor.lease(endpoint));
         let (origin, which) = engine;
         let reader = EventReader::default();
-        self.engines.push(Engine {
+        self.places.push(Followed::Engine(Engine {
             terms: self.terms,
             origin,
             which,
@@ -106,53 +123,87 @@ impl Follow {
             refusal: None,
             breaks: 0,
             is_left: false,
-        });
+        }));
     }
 
-    /// Follows an engine no longer. Its place in the list stays empty.
-    pub fn leave(&mut self, engine: usize, reactor: &mut Reactor<Tag>) {
-        let Some(one) = self.engines.get_mut(engine) else { return };
-        (one.is_left, one.lease) = (true, Err(Why::Unreachable("it is no longer followed".into())));
-        one.breaks += 1;
-        reactor.hang_up(|tag| matches!(tag, Tag::Followed(asked) if asked.engine == engine));
+    /// Follows an engine or a cluster no longer. Its place in the list stays empty.
+    pub fn leave(&mut self, place: usize, reactor: &mut Reactor<Tag>) {
+        let gone = || Err(Why::Unreachable("it is no longer followed".into()));
+        match self.places.get_mut(place) {
+            Some(Followed::Engine(one)) => {
+                (one.is_left, one.lease) = (true, gone());
+                one.breaks += 1;
+            }
+            Some(Followed::Cluster(one)) => {
+                (one.is_left, one.lease) = (true, gone());
+                one.breaks += 1;
+                one.shown.clear();
+            }
+            None => return,
+        }
+        reactor.hang_up(|tag| match tag {
+            Tag::Followed(asked) => asked.engine == place,
+            Tag::OfCluster(asked) => asked.place == place,
+            Tag::Guest(_) => false,
+        });
     }
 
     /// From now on what an engine's containers say is read in this light: all are looked at again.
     pub fn review(&mut self, engine: usize, origin: Origin) {
-        let Some(one) = self.engines.get_mut(engine) else { return };
+        let Some(Followed::Engine(one)) = self.places.get_mut(engine) else { return };
         one.origin = origin;
         one.watch.relist();
     }
 
     /// When [`Follow::tick`] is next needed.
     pub fn deadline(&self) -> Option<Instant> {
-        self.followed().filter_map(|(_, engine)| engine.watch.deadline()).min()
+        let deadline = |one: &Followed| match one {
+            Followed::Engine(engine) => engine.watch.deadline(),
+            Followed::Cluster(cluster) => cluster.watch.deadline(),
+        };
+        self.followed().filter_map(|(_, one)| deadline(one)).min()
     }
 
-    /// Whether every engine was listed, or is known to be away.
+    /// Whether every engine and cluster was listed, or is known to be away.
     pub fn is_settled(&self) -> bool {
-        self.followed().all(|(_, engine)| engine.watch.is_settled())
-    }
-
-    /// The engines as they are known now, in the order they were added.
-    pub fn engines(&self) -> impl Iterator<Item = View<'_>> {
-        self.followed().map(|(place, engine)| View {
-            place,
-            name: &engine.origin.engine,
-            is_lost: engine.watch.is_lost(),
-            is_following: engine.watch.is_following(),
-            containers: engine.watch.known().map(|seen| &seen.container).collect(),
+        self.followed().all(|(_, one)| match one {
+            Followed::Engine(engine) => engine.watch.is_settled(),
+            Followed::Cluster(cluster) => cluster.watch.is_settled(),
         })
     }
 
-    fn followed(&self) -> impl Iterator<Item = (usize, &Engine)> {
-        self.engines.iter().enumerate().filter(|(_, engine)| !engine.is_left)
+    /// The engines and clusters as they are known now, in the order they were added.
+    pub fn engines(&self) -> impl Iterator<Item = View<'_>> {
+        self.followed().map(|(place, one)| match one {
+            Followed::Engine(engine) => View {
+                place,
+                name: &engine.origin.engine,
+                is_lost: engine.watch.is_lost(),
+                is_following: engine.watch.is_following(),
+                containers: engine.watch.known().map(|seen| &seen.container).collect(),
+            },
+            Followed::Cluster(cluster) => View {
+                place,
+                name: &cluster.about.name,
+                is_lost: cluster.watch.is_lost(),
+                is_following: cluster.watch.is_following(),
+                containers: cluster.shown.values().collect(),
+            },
+        })
+    }
+
+    fn followed(&self) -> impl Iterator<Item = (usize, &Followed)> {
+        self.places.iter().enumerate().filter(|(_, one)| match one {
+            Followed::Engine(engine) => !engine.is_left,
+            Followed::Cluster(cluster) => !cluster.is_left,
+        })
     }
 
     /// Lets the machines do what time asks of them.
     pub fn tick(&mut self, reactor: &mut Reactor<Tag>, news: &mut Vec<News>) {
-        for engine in 0..self.engines.len() {
-            self.step(engine, Input::Tick, reactor, news);
+        for place in 0..self.places.len() {
+            self.step(place, Input::Tick, reactor, news);
+            self.step_cluster(place, watch::Input::Tick, reactor, news);
         }
     }
 
@@ -161,17 +212,27 @@ impl Follow {
         let (Event::Head(tag, _) | Event::Bytes(tag, _) | Event::Over(tag, _)) = &event else {
             return;
         };
+        if let Event::Over(Tag::OfCluster(asked), reply) = event {
+            let place = asked.place;
+            let Some(Followed::Cluster(one)) = self.places.get_mut(place) else { return };
+            if let Some(input) = one.over(&asked, reply) {
+                self.step_cluster(place, input, reactor, news);
+            }
+            return;
+        }
         let Tag::Followed(asked) = tag else { return };
         let engine = asked.engine;
-        let one = self.engines.get_mut(engine).filter(|one| one.breaks == asked.breaks);
-        let Some(one) = one else { return };
+        let Some(Followed::Engine(one)) = self.places.get_mut(engine) else { return };
+        if one.breaks != asked.breaks {
+            return;
+        }
         let inputs = match event {
             Event::Head(_, reply) => one.head(reply).into_iter().collect(),
             Event::Bytes(_, bytes) => one.bytes(&bytes),
             Event::Over(Tag::Followed(asked), reply) => {
                 one.over(asked, reply, reactor).into_iter().collect()
             }
-            Event::Over(Tag::Guest(_), _) => return,
+            Event::Over(Tag::Guest(_) | Tag::OfCluster(_), _) => return,
             Event::Signal(_) | Event::Writable | Event::HungUp => return,
             Event::Visit(_) | Event::Door(_) => return,
         };
@@ -183,20 +244,27 @@ impl Follow {
     /// Asks something else of an engine; the answer comes as an event with [`Tag::Guest`].
     pub fn ask<T>(&self, engine: usize, guest: (u32, Call<T>), reactor: &mut Reactor<Tag>) {
         let (number, call) = guest;
-        match self.engines.get(engine) {
-            Some(one) => one.send(call, Mode::Whole, Tag::Guest(number), reactor),
+        match self.places.get(engine) {
+            Some(Followed::Engine(one)) => one.send(call, Mode::Whole, Tag::Guest(number), reactor),
+            Some(Followed::Cluster(one)) => one.send(call, Tag::Guest(number), reactor),
             None => unreachable!("engines are never taken from the list"),
         }
     }
 
     /// What was agreed on with an engine; `None`: it has not answered yet.
     pub fn agreed(&self, engine: usize) -> Option<&Negotiated> {
-        self.engines.get(engine)?.agreed.as_ref()
+        match self.places.get(engine)? {
+            Followed::Engine(one) => one.agreed.as_ref(),
+            Followed::Cluster(_) => None,
+        }
     }
 
     /// One container as it is known now.
     pub fn container(&self, engine: usize, id: &str) -> Option<&Container> {
-        Some(&self.engines.get(engine)?.watch.find(id)?.container)
+        match self.places.get(engine)? {
+            Followed::Engine(one) => Some(&one.watch.find(id)?.container),
+            Followed::Cluster(one) => one.shown.get(&id.parse().ok()?),
+        }
     }
 
     fn step(
@@ -208,8 +276,10 @@ impl Follow {
     ) {
         let now = reactor.now();
         let jitter = jitter(now.duration_since(self.began), engine);
-        let one = self.engines.get_mut(engine).filter(|one| !one.is_left);
-        let Some(one) = one else { return };
+        let Some(Followed::Engine(one)) = self.places.get_mut(engine) else { return };
+        if one.is_left {
+            return;
+        }
         for wanted in one.watch.step(input, now, jitter) {
             match wanted {
                 Do::Say(change) => {

@@ -7,6 +7,7 @@ pub mod doors;
 pub mod fleet;
 pub mod group;
 pub mod knock;
+pub mod lxc;
 pub mod message;
 pub mod past;
 pub mod proc;
