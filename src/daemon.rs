@@ -31,11 +31,11 @@ use crate::idle::fleet::Fleet;
 use crate::idle::group::Key;
 use crate::idle::message::{Action, Input};
 use crate::idle::state::Phase;
-use crate::memory;
 use crate::net::guests::Guests;
 use crate::net::reactor::Reactor;
 use crate::net::running::Event;
 use crate::sorted::{Map, Set};
+use crate::sys;
 use crate::systemd::Watchdog;
 use crate::systemd::notify::{News as Told, Notify};
 use asked::Asked;
@@ -205,7 +205,7 @@ impl Daemon {
         self.settle();
         if !self.is_settled && self.follow.is_settled() {
             self.is_settled = true;
-            memory::give_back();
+            sys::give_memory_back();
             self.setup.notify.tell(&[Told::Ready]);
         }
         self.tell_count();

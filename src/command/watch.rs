@@ -11,10 +11,10 @@ use crate::docker::change::Change;
 use crate::docker::time;
 use crate::follow::{Follow, News, Tag, Terms, Which};
 use crate::json::write;
-use crate::memory;
 use crate::net::outlet::Outlet;
 use crate::net::reactor::Reactor;
 use crate::net::running::Event;
+use crate::sys;
 
 use super::filter::Filter;
 use super::output::{Format, complain};
@@ -115,7 +115,7 @@ impl Session<'_> {
             }
             if !settled && follow.is_settled() {
                 settled = true;
-                memory::give_back();
+                sys::give_memory_back();
             }
             if log::log_enabled!(log::Level::Trace) {
                 let took = began.elapsed();

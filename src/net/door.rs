@@ -28,6 +28,17 @@
 //!   at once. `close_door` takes its rule away; [`Notice::Down`] tells when that is done.
 //! - `hold` on a UDP door forgets its flows: the next datagram of each is a new visitor.
 
+pub mod clock;
+pub mod entrance;
+pub mod greeting;
+pub mod hall;
+pub mod limits;
+pub mod pipes;
+pub mod relay;
+pub mod room;
+pub mod side;
+pub mod visits;
+
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
@@ -126,11 +137,15 @@ pub enum Notice {
         /// Who.
         visitor: Visitor,
     },
-    /// Somebody else listens where this redirect door stands, and gets nobody: close it.
+    /// Somebody listens where this redirect door stands, and gets nobody. Looked at every 20 s, and
+    /// told each time; so does the container's own engine while it still goes down. Look yourself
+    /// with [`is_taken`](crate::net::redirect::occupied::is_taken), which takes no time.
     Taken(Door),
     /// No rules can be made, and why: `nft` is missing or refuses. Redirect doors that are not up
     /// will not be; told again only after rules could be made meanwhile.
     NoRules(String),
+    /// The host's firewall keeps redirected clients out: where, and the command to run.
+    Shut(String),
     /// After [`drop_rules`](crate::net::reactor::Reactor::drop_rules): they are gone.
     RulesGone,
 }

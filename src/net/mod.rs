@@ -12,6 +12,7 @@ pub mod kept;
 pub mod link;
 pub mod outlet;
 pub mod reactor;
+pub mod redirect;
 pub mod resolve;
 pub mod running;
 pub mod signal;

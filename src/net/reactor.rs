@@ -16,6 +16,9 @@ use mio::{Events, Interest, Poll, Token};
 use crate::error::Why;
 use crate::http::{Method, Patience};
 use crate::net::clients::{Clients, Lease};
+use crate::net::door::Notice;
+use crate::net::door::hall::Hall;
+use crate::net::door::side::Seen;
 use crate::net::guests::Guests;
 use crate::net::running::{Ask, Event, Running};
 use crate::net::signal::Signal;
@@ -61,6 +64,8 @@ pub struct Reactor<T> {
     signals: Map<usize, Signal>,
     minded: Option<OwnedFd>,
     guests: Option<Guests>,
+    hall: Hall,
+    notices: Vec<Notice>,
 }
 
 /// What is kept for an endpoint.
@@ -78,10 +83,13 @@ struct Slot<T> {
 impl<T: Clone> Reactor<T> {
     /// A reactor with nothing to do.
     pub fn new() -> io::Result<Reactor<T>> {
+        let (poll, now) = (Poll::new()?, Instant::now());
         Ok(Reactor {
-            poll: Poll::new()?,
+            hall: doors::hall(&poll, now)?,
+            notices: Vec::new(),
+            poll,
             ready: Events::with_capacity(EVENTS_AT_ONCE),
-            now: Instant::now(),
+            now,
             clients: Clients::new(),
             slots: Vec::new(),
             unfinished: Set::new(),
@@ -184,7 +192,13 @@ impl<T: Clone> Reactor<T> {
         self.clients.reap(self.now);
         out.append(&mut self.early);
         let mut due = std::mem::take(&mut self.unfinished);
-        let tokens: Vec<usize> = self.ready.iter().map(|event| event.token().0).collect();
+        let mut tokens = Vec::new();
+        for event in &self.ready {
+            match doors::whose(event.token().0) {
+                Some(whose) => self.hall.see(whose, Seen::of(event)),
+                None => tokens.push(event.token().0),
+            }
+        }
         if let Some(minded) = self.ready.iter().find(|event| event.token().0 == MINDED) {
             let gone = minded.is_write_closed() || minded.is_error();
             out.push(if gone { Event::HungUp } else { Event::Writable });
@@ -196,6 +210,8 @@ impl<T: Clone> Reactor<T> {
         if let Some(guests) = &mut self.guests {
             out.extend(guests.pass(self.now).into_iter().map(Event::Visit));
         }
+        self.hall.turn(self.now, &mut self.notices);
+        out.extend(self.notices.drain(..).map(Event::Door));
         // Each has one budget a turn, however often it is told of.
         for index in due {
             self.drive(index, out);
@@ -206,15 +222,15 @@ impl<T: Clone> Reactor<T> {
         Ok(self.now)
     }
 
-    fn timeout(&self, wanted: Option<Instant>) -> Option<Duration> {
+    fn timeout(&mut self, wanted: Option<Instant>) -> Option<Duration> {
         if !self.unfinished.is_empty() || !self.early.is_empty() {
             return Some(Duration::ZERO);
         }
         let running = self.slots.iter().filter_map(|slot| slot.running.as_ref());
         let nearest = running.filter_map(Running::next).min();
         let guests = self.guests.as_ref().and_then(Guests::deadline);
-        let nearest =
-            [wanted, nearest, guests, self.clients.deadline()].into_iter().flatten().min();
+        let nearest = [wanted, nearest, guests, self.clients.deadline(), self.hall.deadline()];
+        let nearest = nearest.into_iter().flatten().min();
         nearest.map(|at| at.saturating_duration_since(self.now))
     }
 
@@ -320,7 +336,7 @@ impl<T: Clone> Reactor<T> {
             self.slots.push(Slot { generation: 0, running: None });
             self.slots.len() - 1
         });
-        let Some(slot) = self.slots.get_mut(index).filter(|_| index < GUEST) else {
+        let Some(slot) = self.slots.get_mut(index).filter(|_| index < doors::VISITORS) else {
             let why = Why::Broken("too many exchanges at once".into());
             self.early.push(Event::Over(running.tag, Err(why)));
             return;
@@ -358,30 +374,4 @@ impl<T: Clone> Reactor<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::http::Request;
-    use crate::net::Route;
-    use crate::net::talk::Mode;
-
-    #[test]
-    fn a_late_event_never_reaches_the_successor_in_a_slot() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("s");
-        let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
-        let (url, authority, route) = (String::new(), "d".into(), Route::Unix(path));
-        let mut reactor = Reactor::new().unwrap();
-        let lease = reactor.lease(&Endpoint { url, authority, route });
-        let request =
-            Request { method: Method::Get, path: "/".into(), headers: vec![], body: vec![] };
-        let (prefix, patience, mode) = (String::new(), Patience::Ordinary, Mode::Whole);
-        let ask = Ask { request, prefix, patience, mode };
-        let mut heeded = |tag| {
-            reactor.hang_up(|_| true);
-            reactor.ask(&lease, ask.clone(), tag);
-            [1, 2].map(|generation| reactor.heed(generation << INDEX_BITS, &mut Vec::new()))
-        };
-        assert_eq!(heeded("first"), [Some(0), None]);
-        assert_eq!(heeded("second"), [None, Some(0)]);
-    }
-}
+mod tests;

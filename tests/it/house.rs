@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::source::{Source, read_all, split, words};
 
 /// Who may use whom: a module uses its own row and those below.
-const ROWS: [&[&str]; 14] = [
+const ROWS: [&[&str]; 15] = [
     &["main", "cli", "build"],
     &["command"],
     &["daemon", "follow"],
@@ -19,7 +19,8 @@ const ROWS: [&[&str]; 14] = [
     &["agent"],
     &["net"],
     &["http"],
-    &["yaml", "json", "duration", "nearest", "memory", "sorted"],
+    &["yaml", "json", "duration", "nearest", "sorted"],
+    &["sys"],
     &["error"],
 ];
 

@@ -1,74 +1,145 @@
 //! What is asked of doors. See [`crate::net::door`] for what they are.
 
 use std::net::SocketAddr;
+use std::time::Instant;
 
-use super::Reactor;
+use mio::{Poll, Token};
+
+use super::{GUEST, INDEX_BITS, INDEX_MASK, Reactor};
 use crate::error::Why;
+use crate::net::door::hall::{End, Hall, Tokens, Whose};
 use crate::net::door::{Door, Opening, Visitor};
+
+/// Indexes of tokens: exchanges are below, and above them each visitor has two.
+pub(super) const VISITORS: usize = 1 << (INDEX_BITS - 1);
+/// Those of doors, of the two listeners of rules and of children come before those above.
+const DOOR: usize = GUEST - 1;
+const REDIRECT: usize = GUEST - 2;
+const CHILD: usize = GUEST - 3;
 
 impl<T: Clone> Reactor<T> {
     /// From now on doors may stand in a published port's way, by rules that send its connections to
     /// `port`, for IPv4 and IPv6. Fails where that port can't be had; may be asked again.
     pub fn redirect(&mut self, port: u16) -> Result<(), Why> {
-        let _ = port;
-        Err(Why::Unreachable("doors are not built yet".into()))
+        self.hall.redirect(port)
     }
 
     /// Opens a door; it holds. The error says why it can't be had: the address in use, no right to
     /// a low port, no [`redirect`](Reactor::redirect) before.
     pub fn open_door(&mut self, opening: Opening) -> Result<Door, Why> {
-        Err(Why::Unreachable(format!("{}: doors are not built yet", opening.name)))
+        self.hall.open(opening)
     }
 
     /// From now on whoever comes, and who is held already, is connected to `to`.
     pub fn pass(&mut self, door: Door, to: SocketAddr) {
-        let _ = (door, to);
+        self.hall.pass(door, to);
     }
 
     /// From now on whoever comes is held.
     pub fn hold(&mut self, door: Door) {
-        let _ = door;
+        self.hall.hold(door);
     }
 
     /// Connects a held visitor to `to`; what it said goes first.
     pub fn admit(&mut self, visitor: Visitor, to: SocketAddr) {
-        let _ = (visitor, to);
+        self.hall.admit(visitor, to);
     }
 
     /// Says `bytes` to a held visitor and closes, so that it can read them whatever it still sends.
     /// Over UDP: one datagram.
     pub fn answer(&mut self, visitor: Visitor, bytes: Vec<u8>) {
-        let _ = (visitor, bytes);
+        self.hall.answer(visitor, bytes);
     }
 
     /// Closes on a held visitor. Over UDP: forgets it.
     pub fn turn_away(&mut self, visitor: Visitor) {
-        let _ = visitor;
+        self.hall.turn_away(visitor);
     }
 
-    /// Closes a door: nobody comes in any more, who is held goes, who is relayed stays.
+    /// Closes a door: nobody comes in any more, who is held goes (unless the door passes), who is
+    /// relayed stays.
     pub fn close_door(&mut self, door: Door) {
-        let _ = door;
+        self.hall.close(door);
     }
 
     /// Bytes relayed at this door since this was last asked, both ways; 0 for a door not known.
     pub fn moved_bytes(&mut self, door: Door) -> u64 {
-        let _ = door;
-        0
+        self.hall.moved_bytes(door)
     }
 
     /// How many are held at this door now.
     pub fn held(&self, door: Door) -> usize {
-        let _ = door;
-        0
+        self.hall.held(door)
     }
 
     /// How many are within, at all doors, closed ones too: held, answered or relayed.
     pub fn visitors(&self) -> usize {
-        0
+        self.hall.visitors()
+    }
+
+    /// Looks whether the host's firewall lets redirected clients in;
+    /// [`Shut`](crate::net::door::Notice::Shut) tells if it does not.
+    pub fn look_at_firewall(&mut self) {
+        self.hall.look_at_firewall();
     }
 
     /// Takes all rules away, for good; [`RulesGone`](crate::net::door::Notice::RulesGone) tells
-    /// when, within seconds. Told at once where none were made.
-    pub fn drop_rules(&mut self) {}
+    /// when, within seconds. Told on the next turn where none were made.
+    pub fn drop_rules(&mut self) {
+        self.hall.drop_rules();
+    }
+}
+
+/// Doors on a poll.
+pub(super) fn hall(poll: &Poll, now: Instant) -> std::io::Result<Hall> {
+    Ok(Hall::new(poll.registry().try_clone()?, Tokens { of: token, mask: INDEX_MASK }, now))
+}
+
+fn token(whose: Whose) -> Token {
+    let (generation, index) = match whose {
+        Whose::Door(bits) => (bits, DOOR),
+        Whose::Redirect(which) => (which, REDIRECT),
+        Whose::Child(generation) => (generation, CHILD),
+        Whose::Visitor(slot, bits, End::Client) => (bits, VISITORS + 2 * slot),
+        Whose::Visitor(slot, bits, End::Target) => (bits, VISITORS + 2 * slot + 1),
+    };
+    Token(generation << INDEX_BITS | index)
+}
+
+/// Whom of the doors a token tells of, if it is one of theirs.
+pub(super) fn whose(token: usize) -> Option<Whose> {
+    let (index, bits) = (token & INDEX_MASK, token >> INDEX_BITS);
+    match index {
+        DOOR => Some(Whose::Door(bits)),
+        REDIRECT => Some(Whose::Redirect(bits)),
+        CHILD => Some(Whose::Child(bits)),
+        VISITORS..CHILD => {
+            let end = if index % 2 == 0 { End::Client } else { End::Target };
+            Some(Whose::Visitor((index - VISITORS) / 2, bits, end))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::door::limits;
+
+    #[test]
+    fn a_token_tells_whose_it_is() {
+        let all = [
+            Whose::Door(7),
+            Whose::Redirect(1),
+            Whose::Child(3),
+            Whose::Visitor(0, 9, End::Client),
+            Whose::Visitor(limits::VISITORS - 1, INDEX_MASK, End::Target),
+        ];
+        for one in all {
+            assert_eq!(whose(token(one).0), Some(one));
+        }
+        assert_eq!((whose(0), whose(GUEST), whose(VISITORS - 1)), (None, None, None));
+        // As on a machine of 32 bits: 16 of them are an index.
+        const { assert!(2 * limits::VISITORS < (1 << 15) - 100) };
+    }
 }
