@@ -5,8 +5,7 @@ use crate::docker::inspect::Inspect;
 use crate::error::Why;
 use crate::follow::Tag;
 use crate::http::Reply;
-use crate::idle::backend::{Life, Nap};
-use crate::idle::docker::life;
+use crate::idle::docker;
 use crate::idle::fleet::Sight;
 use crate::idle::group::Key;
 use crate::idle::message::Input;
@@ -81,11 +80,11 @@ impl Daemon {
         };
         let now = self.reactor.now();
         let known = self.follow.container(ward.engine, &ward.id);
-        let life = life(&inspect.state.status);
+        let life = docker::life(&inspect.state.status);
         let sight = Sight {
             life,
             health: known.map(|known| known.health).unwrap_or_default(),
-            exit: (life == Life::Down(Nap::Stopped)).then_some(inspect.state.exit_code),
+            exit: docker::exit(&inspect.state.status, inspect.state.exit_code),
         };
         let actions = match ticket {
             Some(ticket) => self.fleet.status(key, ticket, sight, now),

@@ -97,3 +97,10 @@ pub fn life(state: &str) -> Life {
         _ => Life::Down(Nap::Stopped),
     }
 }
+
+/// With what its last run ended, by its state's name and the exit code beside it. One that never
+/// ran has a code too: 0.
+pub fn exit(state: &str, code: i64) -> Option<i64> {
+    let has_run = !matches!(state, "created" | "configured" | "initialized");
+    (has_run && life(state) == Life::Down(Nap::Stopped)).then_some(code)
+}

@@ -57,6 +57,8 @@ END
   within 20 answers /run/podman/podman.sock || not_up podman || return
   podman import --change 'CMD ["sleep", "100000"]' $W/image.tar $DROWSE_TEST_IMAGE \
     >>$W/log/podman-import 2>&1 || not_up podman-import || return
+  # The first container makes the chains of the firewall; two at once would stumble over each other.
+  podman run --rm $DROWSE_TEST_IMAGE true >>$W/log/podman-import 2>&1 || not_up podman-import || return
   export DROWSE_TEST_PODMAN=unix:///run/podman/podman.sock
 }
 
