@@ -22,6 +22,7 @@ mod docker_replies;
 mod docker_requests;
 mod docker_streams;
 mod dockerd;
+mod elsewhere;
 mod exchange;
 mod fleet;
 mod fleet_world;
@@ -37,6 +38,7 @@ mod inherited;
 mod labels;
 mod misconfig;
 mod napping;
+mod needs;
 mod net;
 #[path = "../fuzz/oracle.rs"]
 mod oracle;
