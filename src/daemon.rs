@@ -8,7 +8,9 @@ mod asked;
 mod hear;
 mod learn;
 mod look;
+mod lxc;
 mod probe;
+mod provider;
 mod reload;
 mod rows;
 mod senses;
@@ -29,6 +31,7 @@ use crate::follow::{Follow, News, Tag, Terms, Which};
 use crate::idle::docker::Docker;
 use crate::idle::fleet::Fleet;
 use crate::idle::group::Key;
+use crate::idle::lxc::Lxc;
 use crate::idle::message::{Action, Input};
 use crate::idle::state::Phase;
 use crate::net::guests::Guests;
@@ -39,6 +42,8 @@ use crate::sys;
 use crate::systemd::Watchdog;
 use crate::systemd::notify::{News as Told, Notify};
 use asked::Asked;
+use lxc::Errand;
+use provider::{Means, Provider};
 use serve::Pending;
 use ward::Ward;
 
@@ -63,8 +68,8 @@ pub struct Setup {
 pub struct Daemon {
     setup: Setup,
     config: Config,
-    /// The engines by their place in `follow`; `None`: no longer configured.
-    engines: Vec<Option<config::Engine>>,
+    /// The engines and clusters by their place in `follow`; `None`: no longer configured.
+    engines: Vec<Option<Provider>>,
     reactor: Reactor<Tag>,
     follow: Follow,
     fleet: Fleet,
@@ -79,6 +84,8 @@ pub struct Daemon {
     /// Samples to ask engines for, and at which one is under way.
     samples: VecDeque<look::Wanted>,
     sampled: Set<usize>,
+    /// Tasks of clusters that are to be looked at.
+    errands: Vec<Errand>,
     /// Guests that wait for something to happen.
     pending: Vec<Pending>,
     poll_at: Instant,
@@ -114,6 +121,7 @@ pub fn run(config: Config, setup: Setup, guests: Guests) -> io::Result<()> {
         later: VecDeque::new(),
         samples: VecDeque::new(),
         sampled: Set::new(),
+        errands: Vec::new(),
         pending: Vec::new(),
         poll_at: now,
         glance_at: now,
@@ -123,8 +131,8 @@ pub fn run(config: Config, setup: Setup, guests: Guests) -> io::Result<()> {
         count: None,
         text: Vec::new(),
     };
-    for engine in daemon.config.engines.clone() {
-        daemon.add(engine);
+    for provider in Provider::all(&daemon.config) {
+        daemon.add(provider);
     }
     daemon.run()
 }
@@ -199,6 +207,7 @@ impl Daemon {
         let now = self.reactor.now();
         self.follow.tick(&mut self.reactor, news);
         self.learn(news);
+        self.attend_guests(now);
         self.look(now);
         let due = self.fleet.tick(now);
         self.act(due);
@@ -218,6 +227,7 @@ impl Daemon {
             self.fleet.deadline(),
             self.is_anybody_polled().then_some(self.poll_at),
             self.is_anybody_frozen().then_some(self.glance_at),
+            self.errands.iter().map(|errand| errand.at).min(),
             self.setup.watchdog.as_ref().map(Watchdog::deadline),
         ];
         due.into_iter().flatten().min()
@@ -246,18 +256,35 @@ impl Daemon {
     }
 
     /// What an engine can do; the least there is, while it has not answered.
-    fn backend(&self, engine: usize) -> Docker {
+    fn docker(&self, engine: usize) -> Docker {
         let agreed = self.follow.agreed(engine).cloned();
         Docker::new(&agreed.unwrap_or_else(Negotiated::oldest))
     }
 
-    /// Follows an engine more.
-    fn add(&mut self, engine: config::Engine) {
-        let endpoint = engine.host.as_ref().map(|host| &host.endpoint).map_err(Clone::clone);
-        let which = Which { only_explicit: engine.only_explicit, ..Which::default() };
-        let origin = (self.setup.origin)(&engine, &self.config);
-        self.follow.add(&mut self.reactor, endpoint, (origin, which));
-        self.engines.push(Some(engine));
+    /// What an engine or a cluster can do.
+    fn means(&self, place: usize) -> Means {
+        match self.follow.cluster_version(place) {
+            Some(version) => Means::Lxc(Lxc::new(version)),
+            None => Means::Docker(self.docker(place)),
+        }
+    }
+
+    /// Follows an engine or a cluster more.
+    fn add(&mut self, provider: Provider) {
+        match &provider {
+            Provider::Engine(engine) => {
+                let host = engine.host.as_ref();
+                let endpoint = host.map(|host| &host.endpoint).map_err(Clone::clone);
+                let which = Which { only_explicit: engine.only_explicit, ..Which::default() };
+                let origin = (self.setup.origin)(engine, &self.config);
+                self.follow.add(&mut self.reactor, endpoint, (origin, which));
+            }
+            Provider::Cluster(one) => {
+                let who = (self.config.cluster(one), one.token());
+                self.follow.add_cluster(&mut self.reactor, &one.endpoint, who);
+            }
+        }
+        self.engines.push(Some(provider));
     }
 
     /// Tells how many there are, if that has changed.

@@ -1,6 +1,8 @@
 //! `drowse check`: is the configuration right, can every engine be reached, is everything allowed
 //! that the idlewatcher needs, are the labels good? Changes nothing.
 
+mod clusters;
+
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -73,10 +75,8 @@ pub fn run(options: &Options) -> io::Result<Outcome> {
             tell(look_at_container(container))?;
         }
     }
-    for node in &config.proxmox {
-        let problem = "Proxmox nodes can't be reached by this version".to_string();
-        let (name, found) = (node.endpoint.url.clone(), "configured".into());
-        tell(Finding { kind: "proxmox", name, found, problems: vec![problem] })?;
+    for finding in clusters::look_at_all(&config, options.timeout) {
+        tell(finding)?;
     }
     printer.finish()?;
     Ok(outcome)
@@ -164,12 +164,17 @@ fn past() -> crate::http::Call<crate::docker::events::EventReader> {
 }
 
 fn look_at_container(container: Container) -> Finding {
-    let found = container.idlewatcher_config.as_ref().map_or_else(
-        || "not managed".to_string(),
-        |plan| format!("{} after {}", plan.stop_method.word(), duration::show(plan.idle_timeout)),
-    );
+    let found = managed(&container);
     let name = format!("{}/{}", container.engine, container.container_name);
     Finding { kind: "container", name, found, problems: container.errors }
+}
+
+/// How it sleeps, and when.
+fn managed(container: &Container) -> String {
+    container.idlewatcher_config.as_ref().map_or_else(
+        || "not managed".to_string(),
+        |plan| format!("{} after {}", plan.stop_method.word(), duration::show(plan.idle_timeout)),
+    )
 }
 
 impl Row for Finding {

@@ -287,6 +287,7 @@ fn chosen_by(name: &str, places: &[Place]) -> Result<(usize, usize), String> {
                 name: &container.container_name,
                 aliases: &container.aliases,
                 id: &container.container_id,
+                node: container.node.as_deref(),
             });
         }
     }

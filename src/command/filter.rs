@@ -58,8 +58,31 @@ impl Filter {
         Ok(())
     }
 
-    /// What the engine could not decide.
+    /// What the engine could not decide; of a guest all, for its cluster has no filters.
     pub fn admits(&self, container: &Container) -> bool {
+        let by_engine = container.vmid.is_none() || self.admits_guest(container);
+        by_engine && self.is_admitted_here(container)
+    }
+
+    /// What an engine would decide.
+    fn admits_guest(&self, guest: &Container) -> bool {
+        let state = match guest.state.as_str() {
+            "stopped" => "exited",
+            state => state,
+        };
+        let any = |key: &str, holds: &dyn Fn(&str) -> bool| {
+            self.engine.of(key).next().is_none() || self.engine.of(key).any(holds)
+        };
+        let has = |label: &str| match label.split_once('=') {
+            Some((name, value)) => guest.labels.get(name).is_some_and(|has| has == value),
+            None => guest.labels.contains_key(label),
+        };
+        any("status", &|wanted| wanted == state)
+            && any("name", &|part| guest.container_name.contains(part))
+            && self.engine.of("label").all(has)
+    }
+
+    fn is_admitted_here(&self, container: &Container) -> bool {
         self.here.iter().all(|(field, _)| {
             self.here.iter().any(|(f, value)| f == field && field.holds(value, container))
         })

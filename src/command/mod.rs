@@ -1,6 +1,7 @@
 //! The verbs, one a file: the only code that prints. What they share is below them in the crate.
 
 pub mod check;
+mod cluster;
 pub mod control;
 pub mod daemon;
 pub mod direct;

@@ -9,6 +9,7 @@ use crate::container::{Container, Health};
 use crate::duration;
 use crate::error::Error;
 
+use super::cluster::Cluster;
 use super::engine::{self, Engine};
 use super::filter::Filter;
 use super::output::{Format, Printer, complain};
@@ -65,9 +66,20 @@ pub fn run(options: &Options) -> io::Result<Outcome> {
             }
         }
     }
-    for node in &config.proxmox {
-        complain(&format!("{}: Proxmox guests are not listed by this version", node.endpoint.url));
-        outcome = Outcome::Failed;
+    for one in &config.proxmox {
+        let until = Instant::now() + options.timeout;
+        let listed = Cluster::connect(one, &config, until).and_then(|known| known.containers());
+        match listed {
+            Ok(guests) => {
+                let mut shown = guests.iter().filter(|guest| options.filter.admits(guest));
+                shown.try_for_each(|guest| printer.print(guest))?;
+                printer.flush()?;
+            }
+            Err(error) => {
+                complain(&engine::told(&error));
+                outcome = Outcome::Failed;
+            }
+        }
     }
     printer.finish()?;
     Ok(outcome)

@@ -59,7 +59,8 @@ pub fn run(options: &ps::Options) -> io::Result<Outcome> {
             return Ok(Outcome::Failed);
         }
     };
-    if config.engines.iter().all(|one| one.host.is_err()) {
+    let is_nobody = config.proxmox.iter().all(|one| one.secret.is_err());
+    if is_nobody && config.engines.iter().all(|one| one.host.is_err()) {
         unusable(&config).iter().for_each(|line| complain(line));
         return Ok(Outcome::Failed);
     }
@@ -83,6 +84,9 @@ pub fn run(options: &ps::Options) -> io::Result<Outcome> {
             Which { filters: options.filter.engine.clone(), only_explicit: one.only_explicit };
         follow.add(&mut reactor, endpoint, (engine::origin(one, &config), which));
     }
+    for one in &config.proxmox {
+        follow.add_cluster(&mut reactor, &one.endpoint, (config.cluster(one), one.token()));
+    }
     session.follow(&mut reactor, &mut follow)
 }
 
@@ -92,7 +96,12 @@ fn unusable(config: &Config) -> Vec<String> {
         let why = one.host.as_ref().err()?.clone();
         Some(engine::failure(one, config, &why.during("", one.url.as_str())))
     };
-    config.engines.iter().filter_map(line).collect()
+    let cluster = |one: &config::Proxmox| {
+        let why = one.secret.as_ref().err()?.clone();
+        Some(engine::told(&why.during("", one.endpoint.url.as_str())))
+    };
+    let clusters = config.proxmox.iter().filter_map(cluster);
+    config.engines.iter().filter_map(line).chain(clusters).collect()
 }
 
 impl Session<'_> {
@@ -149,7 +158,9 @@ impl Session<'_> {
     }
 
     fn show_one(&mut self, news: &News) -> io::Result<()> {
-        let engine = self.config.engines.get(news.engine).map_or("", |one| one.name.as_str());
+        let engines = self.config.engines.iter().map(|one| one.name.as_str());
+        let clusters = self.config.proxmox.iter().map(|one| one.name.as_str());
+        let engine = engines.chain(clusters).nth(news.engine).unwrap_or_default();
         match &mut self.show {
             Show::Screen(screen) => screen.take(engine, &news.change),
             Show::Lines => self.out.push(&json_line(engine, &news.change)),

@@ -14,10 +14,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::agent::Agents;
+use crate::container::guest::Cluster;
 use crate::error::Why;
 use crate::host::Host;
 use crate::net::Endpoint;
 use crate::plan::{self, StopMethod};
+use crate::proxmox::rights::Token;
 use crate::sorted::Map;
 use crate::yaml::Position;
 
@@ -66,12 +68,29 @@ pub struct Engine {
 /// One Proxmox VE node or cluster.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Proxmox {
+    /// The host that is asked, with the port where that is not PVE's own.
+    pub name: String,
     /// The way to its API.
     pub endpoint: Endpoint,
     /// `user@realm!name`.
     pub token_id: String,
     /// The token's secret; an error if it is a systemd credential and there are none.
     pub secret: Result<Secret, Why>,
+}
+
+impl Proxmox {
+    /// The token that every call is signed with.
+    pub fn token(&self) -> Result<Token, Why> {
+        Ok(Token::new(&self.token_id, self.secret.as_ref().map_err(Clone::clone)?.reveal()))
+    }
+}
+
+impl Config {
+    /// What the guests of a cluster are told to come from.
+    pub fn cluster(&self, one: &Proxmox) -> Cluster {
+        let (name, url) = (one.name.clone(), one.endpoint.url.clone());
+        Cluster { name, url, defaults: self.idle.defaults(), lxc: self.lxc.clone() }
+    }
 }
 
 /// What must not be shown.

@@ -41,12 +41,13 @@ fn one(reader: &mut Reader<'_>, node: &Node) -> Option<Proxmox> {
     let tls = tls::section(reader, tls_node);
     let (host, port) = place?;
     let authority = host::authority(&host, port);
+    let name = if port == PORT { host.clone() } else { authority.clone() };
     let endpoint = Endpoint {
         url: format!("https://{authority}"),
         authority,
         route: Route::Tls { host, port, tls: tls? },
     };
-    Some(Proxmox { endpoint, token_id: token_id?, secret: secret? })
+    Some(Proxmox { name, endpoint, token_id: token_id?, secret: secret? })
 }
 
 fn place(url: &str) -> Result<(String, u16), String> {

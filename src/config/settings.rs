@@ -160,7 +160,12 @@ fn guest_label(key: &str, text: &str) -> Result<(), String> {
         "idle_timeout" => plain_duration(text).map(drop),
         "wake_timeout" => at_least_shortest(text).map(drop),
         "stop_timeout" => seconds_or_duration(text).map(drop),
-        "stop_method" => stop_method(text).map(drop),
+        "stop_method" => match stop_method(text)? {
+            StopMethod::Pause => Err("`pause`, expected stop or kill: Proxmox VE can't freeze a \
+                                      guest (its suspend is no freeze)"
+                .into()),
+            StopMethod::Stop | StopMethod::Kill => Ok(()),
+        },
         _ => Ok(()),
     }
 }

@@ -83,10 +83,14 @@ pub fn parse(guest: &Guest, cluster: &Cluster) -> Container {
 /// From the notes; where those have none, from the config.
 fn labels(guest: &Guest, cluster: &Cluster, errors: &mut Vec<String>) -> Map<String, String> {
     let Some(config) = &guest.config else {
-        errors.push(
-            "notes: its configuration can't be read: expected VM.Audit, and a node that answers"
-                .into(),
-        );
+        errors.push(match guest.status {
+            Status::Unknown => {
+                "node: it does not tell of its guests: expected one that does".into()
+            }
+            Status::Running | Status::Stopped => {
+                "notes: its configuration can't be read: expected an answer of its node".into()
+            }
+        });
         return configured(guest.place.vmid, cluster);
     };
     let labels = notes::labels(&config.notes, errors);

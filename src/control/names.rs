@@ -1,7 +1,8 @@
 //! Which container a name means. Pure: knows only the candidates it is given.
 //!
 //! A name is a container's exact name, one of its aliases, or the beginning of its id (4 digits at
-//! least); `engine/name` where two engines share it. A container's name wins over an alias, and an
+//! least); `engine/name` where two engines share it. A guest of Proxmox VE has a number in place of
+//! an id: that, or `node/number`, whole. A container's name wins over an alias, and an
 //! alias over an id, on all engines together; of equals there must be one, or the answer is an
 //! error that lists them.
 
@@ -21,10 +22,12 @@ pub struct Candidate<'a> {
     pub engine: &'a str,
     /// The container's name.
     pub name: &'a str,
-    /// Its aliases: the names of its routes; of a guest also `vmid` and `node/vmid`.
+    /// Its aliases: the names of its routes.
     pub aliases: &'a [String],
-    /// The full id.
+    /// The full id; a guest's number.
     pub id: &'a str,
+    /// The node a guest is on; `None`: it is a container.
+    pub node: Option<&'a str>,
 }
 
 /// What of a candidate a name fits; the first is the best.
@@ -71,7 +74,14 @@ impl Candidate<'_> {
         if self.aliases.iter().any(|alias| alias == asked) {
             return Some(Fit::Alias);
         }
-        (asked.len() >= ID_DIGITS_AT_LEAST && self.id.starts_with(asked)).then_some(Fit::Id)
+        let is_it = match self.node {
+            None => asked.len() >= ID_DIGITS_AT_LEAST && self.id.starts_with(asked),
+            Some(node) => {
+                let below = asked.strip_prefix(node).and_then(|rest| rest.strip_prefix('/'));
+                below.unwrap_or(asked) == self.id
+            }
+        };
+        is_it.then_some(Fit::Id)
     }
 
     fn whole(&self) -> String {
@@ -114,7 +124,13 @@ mod tests {
         let candidates: Vec<_> = all
             .iter()
             .zip(&aliases)
-            .map(|((engine, name, _, id), aliases)| Candidate { engine, name, aliases, id })
+            .map(|((engine, name, _, id), aliases)| Candidate {
+                engine,
+                name,
+                aliases,
+                id,
+                node: None,
+            })
             .collect();
         resolve(asked, &candidates)
     }

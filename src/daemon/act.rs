@@ -11,8 +11,10 @@ use crate::idle::state::{Cause, Phase, State, Ticket};
 use crate::net::running::Ask;
 use crate::net::talk::Mode;
 
-use super::asked::{Asked, Purpose};
+use super::asked::{Asked, Purpose, Whose};
+use super::lxc::Look;
 use super::probe::{self, Probe};
+use super::provider::Means;
 use super::ward::Woke;
 use super::{Daemon, look};
 
@@ -21,7 +23,7 @@ impl Daemon {
     pub(super) fn do_one(&mut self, key: Key, action: Action) {
         match action {
             Action::Give(order, ticket) => self.give(key, order, ticket),
-            Action::ReadStatus(ticket) => self.ask_about(key, Asked::Status(key, ticket)),
+            Action::ReadStatus(ticket) => self.read_status(key, ticket),
             Action::Probe(ticket) => self.probe(key, ticket),
             Action::LookOnce(ticket) => self.look_once(key, ticket),
             Action::Admit => self.answer_awake(key),
@@ -47,15 +49,25 @@ impl Daemon {
         let Some(ward) = self.wards.get_mut(&key) else { return };
         ward.is_frozen_by_us |= order == Order::Pause;
         let Some(ward) = self.wards.get(&key) else { return };
-        let docker = self.backend(ward.engine);
         log::info!("{}: {}", ward.name, word(order));
+        let docker = match self.means(ward.engine) {
+            Means::Docker(docker) => docker,
+            Means::Lxc(lxc) => return self.order_guest(key, (order, ticket), &lxc),
+        };
         match docker.order(&ward.id, order, &ward.plan) {
             Ok(call) => {
                 let engine = ward.engine;
-                let number = self.number(Asked::Order(key, order, ticket));
+                let number = self.number(Asked::Order(Whose::Machine(key, order, ticket)));
                 self.follow.ask(engine, (number, call), &mut self.reactor);
             }
             Err(why) => self.later.push_back((key, Input::Refused(ticket, why))),
+        }
+    }
+
+    fn read_status(&mut self, key: Key, ticket: Ticket) {
+        match self.is_guest(key) {
+            true => self.look_at_guest(key, Look::Status(ticket)),
+            false => self.ask_about(key, Asked::Status(key, ticket)),
         }
     }
 
@@ -91,6 +103,9 @@ impl Daemon {
     }
 
     fn look_once(&mut self, key: Key, ticket: Ticket) {
+        if self.is_guest(key) {
+            return self.look_at_guest(key, Look::Once(ticket));
+        }
         self.listen(key);
         match self.sense(key) {
             Some(sight) => {
@@ -140,6 +155,7 @@ impl Daemon {
             State::Starting(_) | State::Hesitating(_) | State::Gone { .. } => {}
         }
         self.answer_phase(key, phase);
+        self.attend_guest(key, phase);
     }
 
     /// An answer that came too late for its machine is not lost: the status tells.

@@ -1,15 +1,18 @@
 //! What was asked of engines and containers, until the answer comes.
 
+use crate::error::Why;
 use crate::idle::backend::Order;
 use crate::idle::group::Key;
 use crate::idle::state::Ticket;
 use crate::net::guests::Guest;
 
+use super::lxc::Errand;
+
 /// One question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asked {
-    /// An order of a machine.
-    Order(Key, Order, Ticket),
+    /// An order to an engine.
+    Order(Whose),
     /// The status, for a machine that wants to know what became of its order.
     Status(Key, Ticket),
     /// The status, for the process and the addresses of one that runs.
@@ -20,8 +23,21 @@ pub enum Asked {
     Probe(Key, Ticket),
     /// Its counters.
     Sample(Key, Purpose),
-    /// An order for a container without a machine, for a guest: engine and name.
-    Direct(Guest, String, String),
+    /// An order for a guest of a cluster, which becomes a task there.
+    Task(usize, Whose),
+    /// How far that has come.
+    TaskStatus(Errand),
+    /// What it wrote before it failed with that.
+    TaskLog(Errand, Why),
+}
+
+/// Whose order it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// A machine's.
+    Machine(Key, Order, Ticket),
+    /// A visitor's, for one that has no machine: engine and name.
+    Visitor(Guest, String, String),
 }
 
 /// What a sample is for.

@@ -36,13 +36,7 @@ impl Daemon {
                 let input = if is_ready { Input::Ready(ticket) } else { Input::NotReady(ticket) };
                 self.tell(key, input);
             }
-            Some(Asked::Order(key, order, ticket)) => match reply.and_then(call::start("").read) {
-                Ok(()) => self.tell(key, Input::Accepted(ticket)),
-                Err(why) => {
-                    self.refused(key, order, &why);
-                    self.tell(key, Input::Refused(ticket, why));
-                }
-            },
+            Some(Asked::Order(whose)) => self.over(whose, reply.and_then(call::start("").read)),
             Some(Asked::Status(key, ticket)) => {
                 self.inspected(key, Some(ticket), reply);
             }
@@ -57,9 +51,9 @@ impl Daemon {
                 }
                 self.sampled(key, purpose, sample.ok().flatten());
             }
-            Some(Asked::Direct(guest, engine, name)) => {
-                self.answer_direct(guest, (engine, name), reply);
-            }
+            Some(Asked::Task(place, whose)) => self.task_begun(place, whose, reply),
+            Some(Asked::TaskStatus(errand)) => self.task_told(errand, reply),
+            Some(Asked::TaskLog(errand, why)) => self.task_failed(errand, why, reply),
         }
     }
 

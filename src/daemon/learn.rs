@@ -3,15 +3,17 @@
 use crate::container::Container;
 use crate::docker::change::Change;
 use crate::follow::News;
-use crate::idle::backend::{Backend, Life, Nap};
+use crate::idle::backend::{Life, Nap};
 use crate::idle::docker::life;
 use crate::idle::fleet::{Known, Sight};
 use crate::idle::group::{Key, Member};
+use crate::idle::lxc;
 use crate::idle::message::Input;
 use crate::plan::Condition;
 
 use super::Daemon;
 use super::asked::Asked;
+use super::provider::Provider;
 use super::ward::{self, Counters, Ward};
 
 impl Daemon {
@@ -86,17 +88,18 @@ impl Daemon {
         let now = self.reactor.now();
         let mut all = Vec::new();
         for view in self.follow.engines() {
-            let docker = self.backend(view.place);
+            let means = self.means(view.place);
             for container in view.containers {
                 let id = (view.place, container.container_id.clone());
                 let Some(key) = self.keys.get(&id).copied() else { continue };
+                let Some(sight) = self.sight(key, container) else { continue };
                 let new = || Ward::new(view.place, container, &defaults);
                 let ward = self.wards.entry(key).or_insert_with(new);
                 ward.renew(container, &defaults);
-                match docker.terms(&ward.plan) {
+                match means.terms(&ward.plan) {
                     Ok(terms) => all.push(Known {
                         member: Member::of(key, container, &container.network_mode, &defaults),
-                        sight: sight(container),
+                        sight,
                         role: ward::role(container, ward),
                         terms,
                     }),
@@ -124,7 +127,7 @@ impl Daemon {
     /// What one container does now, to its machine.
     fn saw(&mut self, key: Key, engine: usize, id: &str) {
         let Some(container) = self.follow.container(engine, id) else { return };
-        let sight = sight(container);
+        let Some(sight) = self.sight(key, container) else { return };
         if sight.life != Life::Runs && self.is_job(key) {
             // What it ended with comes with it.
             return self.ask_about(key, Asked::Exit(key));
@@ -139,12 +142,14 @@ impl Daemon {
         let Some(ward) = self.wards.get_mut(&key) else { return };
         match (&ward.counters, life) {
             (_, Life::Down(Nap::Stopped)) => ward.forget(),
+            (Counters::Unknown, _) if ward.is_guest => ward.counters = Counters::InList,
             (Counters::Unknown, _) if ward.is_local => {
                 ward.counters = Counters::Asked;
                 self.ask_about(key, Asked::Process(key));
             }
             (Counters::Unknown, _) => ward.counters = Counters::AtEngine,
             (Counters::Asked | Counters::Here(_) | Counters::AtEngine, _) => {}
+            (Counters::InList, _) => {}
         }
     }
 
@@ -191,11 +196,20 @@ impl Daemon {
     /// The engine's name in the configuration.
     pub(super) fn engine_name(&self, engine: usize) -> &str {
         let engine = self.engines.get(engine).and_then(Option::as_ref);
-        engine.map_or("", |engine| &engine.name)
+        engine.map_or("", Provider::name)
     }
-}
 
-/// What the list tells of a container.
-fn sight(container: &Container) -> Sight {
-    Sight { life: life(&container.state), health: container.health, exit: None }
+    /// What the list tells of a container. Of a guest whose node is silent, what it did last;
+    /// `None`: nobody knows that either.
+    fn sight(&self, key: Key, container: &Container) -> Option<Sight> {
+        let life = match container.vmid {
+            None => life(&container.state),
+            Some(_) => {
+                let machine = self.fleet.machine(key);
+                let last = || machine.and_then(|machine| machine.state().life());
+                lxc::life(&container.state).or_else(last)?
+            }
+        };
+        Some(Sight { life, health: container.health, exit: None })
+    }
 }

@@ -57,7 +57,7 @@ impl Daemon {
         };
         let is_far =
             || self.wards.get(&key).is_some_and(|ward| matches!(ward.counters, Counters::AtEngine));
-        is_awake(key) || self.is_frozen(key) && is_far()
+        !self.is_guest(key) && (is_awake(key) || self.is_frozen(key) && is_far())
     }
 
     fn is_frozen(&self, key: Key) -> bool {
@@ -78,7 +78,7 @@ impl Daemon {
                 Some(Counters::AtEngine) => self.want_sample(key, Purpose::Poll),
                 // What was asked last did not tell.
                 Some(Counters::Unknown) => self.attend(key, Life::Runs),
-                Some(Counters::Asked) | None => {}
+                Some(Counters::Asked | Counters::InList) | None => {}
             }
         }
     }
@@ -102,7 +102,7 @@ impl Daemon {
     }
 
     /// The clock of the samples.
-    fn nanos(&self) -> u64 {
+    pub(super) fn nanos(&self) -> u64 {
         let since = self.reactor.now().saturating_duration_since(self.began);
         u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
     }
@@ -185,6 +185,7 @@ impl Daemon {
                 self.sense(key);
             }
             Counters::Here(_) | Counters::AtEngine | Counters::Unknown | Counters::Asked => {}
+            Counters::InList => {}
         }
         self.order(key, Order::Pause, ticket);
     }

@@ -40,7 +40,9 @@ pub fn of(container: &Container) -> Probe {
     if scheme == Some("udp") || scheme.is_none() && kind == Some("udp") {
         return Probe::Nothing;
     }
-    let Some(endpoint) = endpoint(container, port) else { return Probe::NoAddress };
+    let Some(endpoint) = endpoint(container, port) else {
+        return if container.is_silent { Probe::Nothing } else { Probe::NoAddress };
+    };
     if scheme != Some("http") {
         return Probe::Connect(endpoint);
     }

@@ -4,6 +4,7 @@ use crate::config;
 use crate::systemd::notify::News;
 
 use super::Daemon;
+use super::provider::Provider;
 
 impl Daemon {
     /// Reads the configuration anew; a bad one leaves the old one in place.
@@ -32,20 +33,30 @@ impl Daemon {
         let old = std::mem::replace(&mut self.config, config);
         self.fleet.limit(self.config.idle.max_waking as usize);
         self.poll_at = self.poll_at.min(self.reactor.now() + self.config.idle.poll);
+        let wanted = Provider::all(&self.config);
         for place in 0..self.engines.len() {
-            let Some(engine) = self.engines.get(place).and_then(Option::as_ref) else { continue };
-            if !self.config.engines.contains(engine) {
-                log::info!("{}: no longer followed", engine.name);
-                self.leave(place);
-            } else if old.idle.defaults() != self.config.idle.defaults() {
-                let origin = (self.setup.origin)(engine, &self.config);
-                self.follow.review(place, origin);
+            let Some(one) = self.engines.get(place).cloned().flatten() else { continue };
+            match &one {
+                _ if !wanted.contains(&one) => {
+                    log::info!("{}: no longer followed", one.name());
+                    self.leave(place);
+                }
+                Provider::Engine(engine) if old.idle.defaults() != self.config.idle.defaults() => {
+                    let origin = (self.setup.origin)(engine, &self.config);
+                    self.follow.review(place, origin);
+                }
+                Provider::Engine(_) => {}
+                Provider::Cluster(cluster) => {
+                    let about = self.config.cluster(cluster);
+                    let now = self.reactor.now();
+                    self.follow.review_cluster(place, about, now);
+                }
             }
         }
-        for engine in self.config.engines.clone() {
-            if !self.engines.contains(&Some(engine.clone())) {
-                log::info!("{}: followed from now on", engine.name);
-                self.add(engine);
+        for one in wanted {
+            if !self.engines.contains(&Some(one.clone())) {
+                log::info!("{}: followed from now on", one.name());
+                self.add(one);
             }
         }
         self.is_dirty = true;

@@ -37,7 +37,7 @@ impl Daemon {
         let last = ward.problem.clone().filter(is_new);
         problems.extend(last);
         Some(Row {
-            backend: "docker".into(),
+            backend: if ward.is_guest { "lxc" } else { "docker" }.into(),
             container_id: ward.id.clone(),
             door: None,
             engine: container.engine.clone(),

@@ -6,19 +6,19 @@ use crate::container::Container;
 use crate::control::names::{self, Candidate};
 use crate::control::request::{Request, Until};
 use crate::control::{Done, State, line, millis, refusal};
-use crate::docker::call;
 use crate::error::Why;
-use crate::http::Reply;
 use crate::idle::backend::{Backend, Life, Nap, Order};
 use crate::idle::docker::life;
 use crate::idle::group::Key;
+use crate::idle::lxc;
 use crate::idle::message::Input;
 use crate::idle::state::Phase;
 use crate::net::guests::{Guest, Visit};
-use crate::plan::{self, StopMethod};
+use crate::plan::{self, Plan, StopMethod};
 
 use super::Daemon;
-use super::asked::Asked;
+use super::asked::{Asked, Whose};
+use super::provider::Means;
 
 /// What a guest waits for.
 #[derive(Clone, Debug)]
@@ -100,6 +100,7 @@ impl Daemon {
                     name: &container.container_name,
                     aliases: &container.aliases,
                     id: &container.container_id,
+                    node: container.node.as_deref(),
                 });
             }
         }
@@ -150,7 +151,16 @@ impl Daemon {
         };
         let defaults = self.config.idle.defaults();
         let plan = plan::read(&container.labels, &[], &defaults, &mut Vec::new());
-        let order = match (deed, life(&container.state)) {
+        let does = match container.vmid {
+            None => Some(life(&container.state)),
+            Some(_) => lxc::life(&container.state),
+        };
+        let Some(does) = does else {
+            let why = "nobody knows what it does: its node does not tell";
+            self.reactor.say(guest, line(&error(why.into())).as_bytes());
+            return;
+        };
+        let order = match (deed, does) {
             (Deed::Keep(_), _) => {
                 let why = self.why_left_alone(&named.id);
                 self.reactor.say(guest, line(&error(why)).as_bytes());
@@ -169,16 +179,34 @@ impl Daemon {
                 return;
             }
         };
-        let said = match self.backend(named.engine).order(&named.id, order, &plan) {
-            Ok(call) => {
-                let number = self.number(Asked::Direct(guest, engine.clone(), name.clone()));
+        let whose = Whose::Visitor(guest, engine.clone(), name.clone());
+        match self.order_once(named, (order, &plan), whose) {
+            Ok(()) => {
                 self.pending.push(Pending { guest, wait: Wait::Order, since: self.reactor.now() });
-                self.follow.ask(named.engine, (number, call), &mut self.reactor);
-                return;
             }
-            Err(why) => error(why.to_string()),
+            Err(why) => {
+                let said = error(why.to_string());
+                self.reactor.say(guest, line(&said).as_bytes());
+            }
+        }
+    }
+
+    fn order_once(
+        &mut self,
+        named: &Named,
+        (order, plan): (Order, &Plan),
+        whose: Whose,
+    ) -> Result<(), Why> {
+        let docker = match self.means(named.engine) {
+            Means::Lxc(_) => {
+                return self.order_unwatched((named.engine, &named.id), order, (plan, whose));
+            }
+            Means::Docker(docker) => docker,
         };
-        self.reactor.say(guest, line(&said).as_bytes());
+        let call = docker.order(&named.id, order, plan)?;
+        let number = self.number(Asked::Order(whose));
+        self.follow.ask(named.engine, (number, call), &mut self.reactor);
+        Ok(())
     }
 
     /// Why it need not be kept.
@@ -195,13 +223,13 @@ impl Daemon {
         &mut self,
         guest: Guest,
         (engine, name): (String, String),
-        reply: Result<Reply, Why>,
+        outcome: Result<(), Why>,
     ) {
         let is_it = |pending: &Pending| pending.guest == guest && pending.wait == Wait::Order;
         let Some(at) = self.pending.iter().position(is_it) else { return };
         let pending = self.pending.swap_remove(at);
         let took = self.reactor.now().saturating_duration_since(pending.since);
-        let (error, took_ms) = match reply.and_then(call::start("").read) {
+        let (error, took_ms) = match outcome {
             Ok(()) => (None, Some(millis(took))),
             Err(Why::AlreadySo) => (None, Some(0)),
             Err(why) => (Some(why.to_string()), None),

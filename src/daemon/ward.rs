@@ -9,6 +9,7 @@ use crate::idle::fleet::Role;
 use crate::idle::proc::Waiting;
 use crate::plan::{self, Defaults, Plan};
 
+use super::lxc::Wanted;
 use super::senses::Senses;
 
 /// Where its counters are read.
@@ -22,6 +23,8 @@ pub enum Counters {
     Here(Senses),
     /// Only its engine can tell.
     AtEngine,
+    /// Its cluster tells them with its list.
+    InList,
 }
 
 /// What stood in the tables of a container before it was frozen, or when it was first seen so.
@@ -59,6 +62,10 @@ pub struct Ward {
     pub is_asked_for: bool,
     /// Its engine is on this machine.
     pub is_local: bool,
+    /// It is a guest of a cluster.
+    pub is_guest: bool,
+    /// What its machine wants a look at it for.
+    pub wanted: Wanted,
     /// Where its counters are.
     pub counters: Counters,
     /// What they said at the last poll.
@@ -89,6 +96,8 @@ impl Ward {
             plan,
             is_asked_for: is_asked_for(container),
             is_local: true,
+            is_guest: container.vmid.is_some(),
+            wanted: Wanted::default(),
             counters: Counters::Unknown,
             before: None,
             looked_at: None,

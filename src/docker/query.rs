@@ -31,6 +31,11 @@ impl Filters {
         self.0.entry(key.to_owned()).or_default().insert(value.to_owned());
     }
 
+    /// The values of one key.
+    pub fn of(&self, key: &str) -> impl Iterator<Item = &str> {
+        self.0.get(key).into_iter().flat_map(|values| values.iter()).map(String::as_str)
+    }
+
     /// No filter at all?
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -30,6 +30,10 @@ pub(super) struct Cluster {
     pub(super) shown: Map<u32, Container>,
     /// How often everything asked was given up. What was asked before is not heard any more.
     pub(super) breaks: u64,
+    /// What looks showed, until somebody takes it.
+    pub(super) looks: Vec<(u32, Look)>,
+    /// What the guests became by another configuration of ours, until it is told.
+    pub(super) reviewed: Vec<Change<Container>>,
     /// A list came that nobody has looked at.
     pub(super) is_counted: bool,
     /// A list without guests was told of.
@@ -101,6 +105,7 @@ impl Cluster {
     ) -> Option<Change<Container>> {
         match wanted {
             Do::Say(change) => return self.show(*change),
+            Do::Show(vmid, look) => self.looks.push((vmid, look)),
             Do::HangUp => {
                 self.breaks += 1;
                 reactor.hang_up(|tag| matches!(tag, Tag::OfCluster(asked) if asked.place == place));
@@ -140,17 +145,17 @@ impl Cluster {
     }
 
     /// From now on what guests say is read in this light.
-    pub(super) fn review(&mut self, about: About, now: Instant) -> Vec<Change<Container>> {
+    pub(super) fn review(&mut self, about: About, now: Instant) {
         self.about = about;
         self.watch.review(now);
-        let guests: Vec<Guest> = self.watch.known().cloned().collect();
-        let renew = |guest: Guest| {
-            let new = guest::parse(&guest, &self.about);
+        for guest in self.watch.known() {
+            let new = guest::parse(guest, &self.about);
             let old = self.shown.insert(guest.place.vmid, new.clone());
-            let change = Change::Changed { event: "update", at: None, container: new };
-            (old.as_ref() != self.shown.get(&guest.place.vmid)).then_some(change)
-        };
-        guests.into_iter().filter_map(renew).collect()
+            if old.as_ref() != Some(&new) {
+                let change = Change::Changed { event: "update", at: None, container: new };
+                self.reviewed.push(change);
+            }
+        }
     }
 
     /// What this cluster is, as far as its backend cares.

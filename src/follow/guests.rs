@@ -10,7 +10,7 @@ use crate::net::Endpoint;
 use crate::net::reactor::Reactor;
 use crate::proxmox::rights::Token;
 use crate::proxmox::types::{Counters, Place, Version};
-use crate::proxmox::watch::{self, Watch};
+use crate::proxmox::watch::{self, Look, Watch};
 use crate::sorted::Map;
 
 /// How a guest is looked at.
@@ -37,6 +37,8 @@ impl Follow {
             token,
             watch: Watch::new(reactor.now()),
             shown: Map::new(),
+            looks: Vec::new(),
+            reviewed: Vec::new(),
             breaks: 0,
             is_counted: false,
             is_empty_told: false,
@@ -46,10 +48,10 @@ impl Follow {
 
     /// From now on what a cluster's guests say is read in this light: their configuration is read
     /// again.
-    pub fn review_cluster(&mut self, place: usize, about: About, now: Instant) -> Vec<News> {
-        let Some(Followed::Cluster(one)) = self.places.get_mut(place) else { return Vec::new() };
-        let changes = one.review(about, now);
-        changes.into_iter().map(|change| News { engine: place, change }).collect()
+    pub fn review_cluster(&mut self, place: usize, about: About, now: Instant) {
+        if let Some(Followed::Cluster(one)) = self.places.get_mut(place) {
+            one.review(about, now);
+        }
     }
 
     /// What a cluster said it is; `None`: it is an engine.
@@ -77,11 +79,24 @@ impl Follow {
         }
     }
 
-    /// Asks a cluster for its list now: a guest is not where it was.
-    pub fn relist_cluster(&mut self, place: usize, now: Instant) {
-        if let Some(Followed::Cluster(one)) = self.places.get_mut(place) {
-            one.watch.relist(now);
+    /// A look at a guest that begins after now: [`Follow::looks`] tells what it showed.
+    pub fn look(&mut self, place: usize, id: &str, now: Instant) {
+        let Some(Followed::Cluster(one)) = self.places.get_mut(place) else { return };
+        if let Ok(vmid) = id.parse() {
+            one.watch.look(vmid, now);
         }
+    }
+
+    /// What looks showed since this was asked last: the cluster, the guest and the look. Changes
+    /// that came of them are among the news already.
+    pub fn looks(&mut self) -> Vec<(usize, u32, Look)> {
+        let mut looks = Vec::new();
+        for (place, one) in self.places.iter_mut().enumerate() {
+            if let Followed::Cluster(one) = one {
+                looks.extend(one.looks.drain(..).map(|(vmid, look)| (place, vmid, look)));
+            }
+        }
+        looks
     }
 
     /// The clusters whose list came since this was asked last.
@@ -121,6 +136,8 @@ impl Follow {
         if one.is_left {
             return;
         }
+        let reviewed = std::mem::take(&mut one.reviewed).into_iter();
+        news.extend(reviewed.map(|change| News { engine: place, change }));
         for wanted in one.watch.step(input, now, jitter) {
             let change = one.carry_out(wanted, place, reactor);
             news.extend(change.map(|change| News { engine: place, change }));

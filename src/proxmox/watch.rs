@@ -43,7 +43,7 @@ pub enum Input {
     Tick,
     /// It is PVE, of this version.
     Agreed(Version),
-    /// Every guest.
+    /// Every guest; templates, which can't be started, are none.
     Listed(Vec<Listed>),
     /// One guest's configuration; `None`: it can't be read now.
     Config(u32, Option<Config>),
@@ -83,6 +83,8 @@ pub enum Do {
     HangUp,
     /// Tell.
     Say(Box<Change<Guest>>),
+    /// Tell whoever wanted a look at this guest what it showed.
+    Show(u32, Look),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -165,6 +167,13 @@ impl Watch {
     /// No longer: the list will do.
     pub fn release(&mut self, vmid: u32) {
         self.attended.remove(&vmid);
+    }
+
+    /// A look at one guest that begins after now: [`Do::Show`] tells what it showed.
+    pub fn look(&mut self, vmid: u32, now: Instant) {
+        if let Some(entry) = self.entries.get_mut(&vmid) {
+            entry.look_anew(now);
+        }
     }
 
     /// Reads the configuration of all anew.
@@ -252,7 +261,8 @@ impl Watch {
         out.push(Do::List);
     }
 
-    fn listed(&mut self, all: Vec<Listed>, now: Instant, out: &mut Vec<Do>) {
+    fn listed(&mut self, mut all: Vec<Listed>, now: Instant, out: &mut Vec<Do>) {
+        all.retain(|one| !one.is_template);
         self.breaks = 0;
         if std::mem::replace(&mut self.lost, false) {
             out.push(Do::Say(Box::new(Change::Back)));
@@ -264,18 +274,18 @@ impl Watch {
             self.entries.keys().copied().filter(|vmid| !there.contains(vmid)).collect();
         for vmid in gone {
             let gone = self.entries.remove(&vmid).and_then(|entry| entry.told().cloned());
-            out.extend(gone.map(|guest| changed("removed", guest)));
+            out.extend(gone.map(|guest| said(("removed", guest))));
         }
         let first = !std::mem::replace(&mut self.listed_once, true);
         for one in all {
             match self.entries.get_mut(&one.place.vmid) {
                 Some(entry) => {
-                    let said = entry.listed(one, now);
-                    out.extend(said.map(|(event, guest)| changed(event, guest)));
+                    out.extend(entry.listed(one, now).map(said));
                 }
                 None => {
-                    let vmid = one.place.vmid;
-                    self.entries.insert(vmid, Entry::new(one, first, now));
+                    let (vmid, entry) = (one.place.vmid, Entry::new(one, first, now));
+                    out.extend(entry.first_sight().map(said));
+                    self.entries.insert(vmid, entry);
                 }
             }
         }
@@ -295,19 +305,22 @@ impl Watch {
         }
         // Nothing known of it: a late answer about one that is gone.
         let Some(entry) = self.entries.get_mut(&vmid) else { return };
-        let said = match input {
+        let mut shown = None;
+        let told = match input {
             Input::Config(_, config) => entry.configured(config, version, now),
-            Input::Looked(_, look) => entry.looked(look, version, now),
+            Input::Looked(_, look) => {
+                let told = entry.looked(look.clone(), version, now);
+                shown = (!entry.is_old(now)).then_some(look);
+                told
+            }
             Input::Reached(_, interfaces) => entry.reached(interfaces, now),
             Input::Tick | Input::Agreed(_) | Input::Listed(_) | Input::Failed(_) => return,
         };
         if self.attended.contains(&vmid) {
             entry.look_again(now);
         }
-        out.extend(said.map(|(event, guest)| match event {
-            "present" => Do::Say(Box::new(Change::Present(guest))),
-            event => changed(event, guest),
-        }));
+        out.extend(told.map(said));
+        out.extend(shown.map(|look| Do::Show(vmid, look)));
     }
 
     /// Asks what is due of guests, as far as the limits allow.
@@ -330,6 +343,9 @@ impl Watch {
     }
 }
 
-fn changed(event: &'static str, container: Guest) -> Do {
-    Do::Say(Box::new(Change::Changed { event, at: None, container }))
+fn said((event, container): (&'static str, Guest)) -> Do {
+    Do::Say(Box::new(match event {
+        "present" => Change::Present(container),
+        event => Change::Changed { event, at: None, container },
+    }))
 }

@@ -27,8 +27,6 @@ pub struct Guest {
     pub status: Status,
     /// What holds it.
     pub lock: Option<String>,
-    /// It is a template.
-    pub is_template: bool,
     /// Its orders only ask the high-availability manager, as far as was seen.
     pub is_ha: bool,
     /// What is configured; `None`: it can't be read.
@@ -43,13 +41,39 @@ pub struct Guest {
 
 impl PartialEq for Guest {
     fn eq(&self, other: &Guest) -> bool {
-        let sort = |guest: &Guest| (guest.status, guest.is_template, guest.is_ha, guest.is_silent);
+        let sort = |guest: &Guest| (guest.status, guest.is_ha, guest.is_silent);
         sort(self) == sort(other)
             && self.place == other.place
             && self.name == other.name
             && self.lock == other.lock
             && self.config == other.config
             && self.interfaces == other.interfaces
+    }
+}
+
+impl Guest {
+    /// As far as the list tells.
+    pub fn new(one: Listed) -> Guest {
+        Guest {
+            place: one.place,
+            name: one.name,
+            status: one.status,
+            lock: one.lock,
+            is_ha: false,
+            config: None,
+            interfaces: Vec::new(),
+            is_silent: false,
+            counters: one.counters,
+        }
+    }
+
+    /// Whether it has to be asked where it is reached: it runs, and no address is configured.
+    pub fn wants_addresses(&self) -> bool {
+        let Some(config) = self.config.as_ref().filter(|_| self.status == Status::Running) else {
+            return false;
+        };
+        let is_fixed = config.nets.iter().any(|net| net.ip.or(net.ip6).is_some());
+        !config.nets.is_empty() && !is_fixed
     }
 }
 
@@ -104,6 +128,8 @@ pub(super) struct Entry {
     /// The configuration that is being read may be older than what hinted at a change.
     config_again: bool,
     look: Ask,
+    /// Somebody wants a look that begins after now; the one under way is not that.
+    look_again: bool,
     addresses: Ask,
     address_wait: Duration,
 }
@@ -111,25 +137,17 @@ pub(super) struct Entry {
 impl Entry {
     /// A guest that is in the list for the first time; `is_first`: and so is the list.
     pub(super) fn new(one: Listed, is_first: bool, now: Instant) -> Entry {
-        let guest = Guest {
-            place: one.place,
-            name: one.name,
-            status: one.status,
-            lock: one.lock,
-            is_template: one.is_template,
-            is_ha: false,
-            config: None,
-            interfaces: Vec::new(),
-            is_silent: false,
-            counters: one.counters,
-        };
+        let guest = Guest::new(one);
+        // Of a guest whose node is silent nothing can be read.
+        let is_silent = guest.status == Status::Unknown;
         Entry {
             guest,
-            is_told: false,
+            is_told: is_silent,
             is_first,
-            config: Ask::At(now),
+            config: if is_silent { Ask::Rests } else { Ask::At(now) },
             config_again: false,
             look: Ask::Rests,
+            look_again: false,
             addresses: Ask::Rests,
             address_wait: ADDRESS_FIRST,
         }
@@ -154,17 +172,18 @@ impl Entry {
         if one.status == Status::Unknown {
             guest.status = Status::Unknown;
         } else {
-            (guest.name, guest.is_template) = (one.name, one.is_template);
-            guest.lock = one.lock;
+            (guest.name, guest.lock) = (one.name, one.lock);
             if one.status != old.status {
                 self.look.by(now);
+            }
+            if old.status == Status::Unknown {
+                self.review(now);
             }
         }
         self.guest.place = one.place;
         let is_hint = old.place != self.guest.place
             || old.name != self.guest.name
-            || old.lock != self.guest.lock
-            || old.is_template != self.guest.is_template;
+            || old.lock != self.guest.lock;
         if is_hint {
             self.review(now);
         }
@@ -209,6 +228,12 @@ impl Entry {
         self.say(&old)
     }
 
+    /// What is said of one that is in the list for the first time.
+    pub(super) fn first_sight(&self) -> Said {
+        let event = if self.is_first { "present" } else { "create" };
+        self.told().map(|guest| (event, guest.clone()))
+    }
+
     /// A look at it is over.
     pub(super) fn looked(&mut self, look: Look, version: Version, now: Instant) -> Said {
         if self.look != Ask::UnderWay {
@@ -246,6 +271,21 @@ impl Entry {
             self.address_wait = (self.address_wait * 2).min(ADDRESS_LAST);
         }
         self.say(&old)
+    }
+
+    /// Whether the look that is over began before one was wanted; then that follows.
+    pub(super) fn is_old(&mut self, now: Instant) -> bool {
+        let is_old = std::mem::take(&mut self.look_again);
+        if is_old {
+            self.look.by(now);
+        }
+        is_old
+    }
+
+    /// A look that begins now or later.
+    pub(super) fn look_anew(&mut self, now: Instant) {
+        self.look_again = self.look == Ask::UnderWay;
+        self.look.by(now);
     }
 
     /// Looks at it at that time at the latest.
@@ -315,11 +355,7 @@ impl Entry {
 
     /// Asks where it is reached, if it runs, its configuration does not tell, and PVE can.
     fn want_addresses(&mut self, version: Version, now: Instant) {
-        let nets = self.guest.config.as_ref().map(|config| config.nets.as_slice());
-        let is_fixed = nets.is_some_and(|nets| {
-            nets.is_empty() || nets.iter().any(|net| net.ip.or(net.ip6).is_some())
-        });
-        let wants = self.guest.status == Status::Running && nets.is_some() && !is_fixed;
+        let wants = self.guest.wants_addresses();
         self.guest.is_silent = wants && !version.tells_interfaces();
         if !wants || self.guest.is_silent {
             self.addresses = Ask::Rests;
