@@ -9,6 +9,7 @@ mod rule;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::rc::Rc;
 use std::time::Instant;
 
 use mio::unix::SourceFd;
@@ -18,7 +19,7 @@ use crate::error::Why;
 use crate::net::access::plain;
 use crate::net::door::clock::{Clock, Limit};
 use crate::net::door::entrance::{self, Marked};
-use crate::net::door::limits::{DOORS, LATE_WITHIN, TURN_BYTES};
+use crate::net::door::limits::{DOORS, HERD_AT_ONCE, HERD_EVERY, LATE_WITHIN, TURN_BYTES};
 use crate::net::door::relay::Means;
 use crate::net::door::room::{Entrance, Room};
 use crate::net::door::side::Seen;
@@ -110,12 +111,13 @@ impl Hall {
         let entrance = match (place, transport) {
             (Place::Published(binding), transport) => self.by_rule(door, binding, transport)?,
             (Place::Own(at), Transport::Tcp) => {
-                Entrance::Listener(entrance::listener(at).map_err(|error| cannot(at, &error))?)
+                let listener = entrance::listener(at).map_err(|error| cannot(at, &error))?;
+                Entrance::Listener(Rc::new(listener))
             }
             (Place::Own(at), Transport::Udp) => {
                 Entrance::Datagrams(entrance::datagrams(at).map_err(|error| cannot(at, &error))?)
             }
-            (Place::Inherited(socket), Transport::Tcp) => Entrance::Listener(socket),
+            (Place::Inherited(socket), Transport::Tcp) => Entrance::Listener(Rc::new(socket)),
             (Place::Inherited(socket), Transport::Udp) => Entrance::Datagrams(socket),
         };
         self.attend(door, &entrance).map_err(|error| {
@@ -131,11 +133,11 @@ impl Hall {
             Entrance::Rule(_) => return Ok(()),
             Entrance::Listener(socket) => {
                 entrance::prepare_listener(socket.as_fd())?;
-                socket
+                socket.as_fd()
             }
             Entrance::Datagrams(socket) | Entrance::RuledDatagrams(socket, _) => {
                 entrance::prepare_datagrams(socket.as_fd())?;
-                socket
+                socket.as_fd()
             }
         };
         let token = (self.tokens.of)(Whose::Door(door.0 as usize & self.tokens.mask));
@@ -154,13 +156,31 @@ impl Hall {
 
     /// Passes whoever is held and comes.
     pub fn pass(&mut self, door: Door, to: SocketAddr) {
-        let Some(room) = self.room(door) else { return };
+        let held = |visit: &Visit| visit.door == door && visit.state.is_held();
+        let now = self.now;
+        let Some(at) = self.place_of(door) else { return };
+        let Some(room) = self.rooms.get_mut(at) else { return };
         room.passes = Some(to);
         if room.held > 0 {
-            let held = |visit: &Visit| visit.door == door && visit.state.is_held();
-            for visitor in self.visits.all(held) {
-                self.admit(visitor, to);
+            room.herd = self.visits.all(held);
+            room.herd.reverse();
+            room.herd_at = Some(now);
+        }
+    }
+
+    /// Lets in the next of those who were held when their door began to pass.
+    fn lead_in(&mut self) {
+        let now = self.now;
+        for at in 0..self.rooms.len() {
+            let Some(room) = self.rooms.get_mut(at) else { return };
+            if room.herd_at.is_none_or(|at| now < at) {
+                continue;
             }
+            let Some(to) = room.passes else { continue };
+            let first = room.herd.len().saturating_sub(HERD_AT_ONCE);
+            let next = room.herd.split_off(first);
+            room.herd_at = (first > 0).then_some(now + HERD_EVERY);
+            next.into_iter().rev().for_each(|visitor| self.admit(visitor, to));
         }
     }
 
@@ -168,6 +188,8 @@ impl Hall {
     pub fn hold(&mut self, door: Door) {
         let Some(room) = self.room(door) else { return };
         room.passes = None;
+        room.herd_at = None;
+        room.herd = Vec::new();
         let flows = std::mem::take(&mut room.flows);
         for (_, flow) in flows {
             self.dismiss(flow);
@@ -176,7 +198,7 @@ impl Hall {
 
     /// Closes a door.
     pub fn close(&mut self, door: Door) {
-        let Some(at) = self.rooms.iter().position(|room| room.door == door) else { return };
+        let Some(at) = self.place_of(door) else { return };
         if self.rooms.get(at).is_none_or(|room| room.closed_until.is_some()) {
             return;
         }
@@ -191,12 +213,15 @@ impl Hall {
             }
             Entrance::Listener(_) | Entrance::Datagrams(_) => {
                 let room = self.rooms.remove(at);
+                if let Some(to) = passes {
+                    room.herd.iter().rev().for_each(|visitor| self.admit(*visitor, to));
+                }
                 room.flows.into_iter().for_each(|(_, flow)| self.dismiss(flow));
             }
         }
-        if passes.is_none() {
-            let held = |visit: &Visit| visit.door == door && visit.state.is_held();
-            for visitor in self.visits.all(held) {
+        if passes.is_none() || self.place_of(door).is_none() {
+            let is_left = |visit: &Visit| visit.door == door && visit.state.waits();
+            for visitor in self.visits.all(is_left) {
                 self.dismiss(visitor);
             }
         }
@@ -209,7 +234,7 @@ impl Hall {
 
     /// How many are held at a door.
     pub fn held(&self, door: Door) -> usize {
-        self.rooms.iter().find(|room| room.door == door).map_or(0, |room| room.held)
+        self.place_of(door).and_then(|at| self.rooms.get(at)).map_or(0, |room| room.held)
     }
 
     /// How many are within.
@@ -217,8 +242,12 @@ impl Hall {
         self.visits.count()
     }
 
+    fn place_of(&self, door: Door) -> Option<usize> {
+        self.rooms.binary_search_by_key(&door, |room| room.door).ok()
+    }
+
     fn room(&mut self, door: Door) -> Option<&mut Room> {
-        let at = self.rooms.binary_search_by_key(&door, |room| room.door).ok()?;
+        let at = self.place_of(door)?;
         self.rooms.get_mut(at)
     }
 
@@ -265,6 +294,7 @@ impl Hall {
     pub fn turn(&mut self, now: Instant, out: &mut Vec<Notice>) {
         self.now = now;
         self.come_in();
+        self.lead_in();
         let mut left = TURN_BYTES;
         for _ in 0..self.due.len() {
             if left == 0 {
@@ -309,7 +339,7 @@ impl Hall {
         let is_meant =
             |until, visitor| visits.look(visitor).is_some_and(|visit| visit.until == Some(until));
         let late = self.clock.deadline(is_meant);
-        let retries = self.rooms.iter().filter_map(|room| room.retry_at);
+        let retries = self.rooms.iter().flat_map(|room| [room.retry_at, room.herd_at]).flatten();
         let closed = self.rooms.iter().filter(|room| room.flows.is_empty());
         let closed = closed.filter_map(|room| room.closed_until);
         let rules = self.redirect.as_ref().and_then(Redirect::deadline);

@@ -102,6 +102,7 @@ impl Relay {
     pub fn step(&mut self, means: &mut Means) -> Step {
         if !self.is_connected {
             if self.client.is.broken {
+                self.target.reset();
                 return Step::Over;
             }
             if self.target.is.broken {
@@ -164,7 +165,7 @@ impl Course {
                     // tell of the reset.
                     self.stage = Stage::Over;
                     to.is.readable = true;
-                    continue;
+                    return Run::Unfinished;
                 }
             }
             if self.stage == Stage::Draining {

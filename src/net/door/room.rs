@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 use std::time::Instant;
 
 use crate::net::door::limits::Refusals;
@@ -21,6 +22,10 @@ pub struct Room {
     pub entrance: Entrance,
     /// Where they are passed on to; `None`: they are held.
     pub passes: Option<SocketAddr>,
+    /// Who was held when it began to pass and is yet to be let in, the last first.
+    pub herd: Vec<Visitor>,
+    /// When the next of them are.
+    pub herd_at: Option<Instant>,
     /// How many are held.
     pub held: usize,
     /// Bytes kept of them.
@@ -45,7 +50,7 @@ pub enum Entrance {
     /// By a rule, to the listener of all such doors.
     Rule(SocketAddr),
     /// To a listener of its own.
-    Listener(OwnedFd),
+    Listener(Rc<OwnedFd>),
     /// As datagrams to a socket of its own.
     Datagrams(OwnedFd),
     /// The same, sent there by a rule for this binding.
@@ -61,6 +66,8 @@ impl Room {
             first,
             entrance,
             passes: None,
+            herd: Vec::new(),
+            herd_at: None,
             held: 0,
             held_bytes: 0,
             flows: Vec::new(),

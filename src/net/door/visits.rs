@@ -89,6 +89,12 @@ impl State {
         }
     }
 
+    /// Whether it is held, and nobody has let it in yet.
+    pub fn waits(&self) -> bool {
+        let is_admitted = matches!(self, State::Held(held) if held.admitted.is_some());
+        self.is_held() && !is_admitted
+    }
+
     /// Bytes that are kept for it while it is held.
     pub fn held_bytes(&self) -> usize {
         match self {

@@ -122,24 +122,4 @@ pub(super) fn whose(token: usize) -> Option<Whose> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::net::door::limits;
-
-    #[test]
-    fn a_token_tells_whose_it_is() {
-        let all = [
-            Whose::Door(7),
-            Whose::Redirect(1),
-            Whose::Child(3),
-            Whose::Visitor(0, 9, End::Client),
-            Whose::Visitor(limits::VISITORS - 1, INDEX_MASK, End::Target),
-        ];
-        for one in all {
-            assert_eq!(whose(token(one).0), Some(one));
-        }
-        assert_eq!((whose(0), whose(GUEST), whose(VISITORS - 1)), (None, None, None));
-        // As on a machine of 32 bits: 16 of them are an index.
-        const { assert!(2 * limits::VISITORS < (1 << 15) - 100) };
-    }
-}
+mod tests;

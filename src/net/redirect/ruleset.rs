@@ -85,8 +85,8 @@ pub fn anew(port: u16, rules: &[Rule], guarded: &Guarded) -> String {
     meta nfproto ipv6 tcp dport @tcp6 redirect to :{port}
     meta l4proto udp redirect to :ip daddr . udp dport map @udp4_at
     meta l4proto udp redirect to :ip6 daddr . udp dport map @udp6_at
-    meta nfproto ipv4 redirect to :udp dport map @udp4
-    meta nfproto ipv6 redirect to :udp dport map @udp6
+    meta nfproto ipv4 meta l4proto udp redirect to :udp dport map @udp4
+    meta nfproto ipv6 meta l4proto udp redirect to :udp dport map @udp6
   }}
   chain from_outside {{ type nat hook prerouting priority -110; jump doors; }}
   chain from_here {{ type nat hook output priority -110; jump doors; }}

@@ -49,9 +49,8 @@ impl Hall {
         let listener = match &room.entrance {
             Entrance::Rule(_) => return Queue::Empty,
             Entrance::Datagrams(_) | Entrance::RuledDatagrams(..) => return self.take_in(door),
-            Entrance::Listener(socket) => socket.as_fd().try_clone_to_owned(),
+            Entrance::Listener(socket) => socket.clone(),
         };
-        let Ok(listener) = listener else { return Queue::Stuck };
         self.accept_at(listener.as_fd(), |_, _, _| Some(door))
     }
 

@@ -3,6 +3,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::rc::Rc;
 use std::time::Instant;
 
 use mio::Interest;
@@ -29,7 +30,7 @@ const LIST: [&str; 3] = ["nft", "list", "ruleset"];
 /// What redirect doors share.
 #[derive(Debug)]
 pub struct Redirect {
-    listeners: [Option<OwnedFd>; 2],
+    listeners: [Option<Rc<OwnedFd>>; 2],
     /// Somebody may wait there.
     ready: [bool; 2],
     retry_at: Option<Instant>,
@@ -91,7 +92,7 @@ impl Hall {
                 None
             }
         };
-        let listeners = [Some(first), second];
+        let listeners = [Some(Rc::new(first)), second.map(Rc::new)];
         for (which, listener) in listeners.iter().enumerate() {
             let Some(listener) = listener else { continue };
             let token = (self.tokens.of)(Whose::Redirect(which));
@@ -217,9 +218,8 @@ impl Hall {
             if redirect.ready.get(which) != Some(&true) {
                 continue;
             }
-            let listener = redirect.listeners.get(which).and_then(Option::as_ref);
-            let listener = listener.and_then(|listener| listener.try_clone().ok());
-            let queue = listener.map_or(Queue::Stuck, |listener| {
+            let listener = redirect.listeners.get(which).cloned().flatten();
+            let queue = listener.map_or(Queue::Empty, |listener| {
                 self.accept_at(listener.as_fd(), |hall, socket, peer| hall.door_of(socket, peer))
             });
             let Some(redirect) = &mut self.redirect else { return };
