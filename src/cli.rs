@@ -1,5 +1,7 @@
 //! Arguments → verb → exit code. Not what the verbs do.
 
+mod run;
+
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
@@ -14,12 +16,13 @@ use crate::command::filter::Filter;
 use crate::command::output::{Format, complain, print};
 use crate::command::ps::Until;
 use crate::command::{
-    Outcome, Source, check, daemon, help, orders, parse, ps, status, unit, watch,
+    Outcome, Source, check, clean, daemon, help, orders, parse, ps, status, unit, watch,
 };
 use crate::config::Env;
 use crate::control::request::{KEEP_LIMIT, Request, Until as Answered};
 use crate::net::access::plain;
-use crate::{duration, host, nearest, systemd};
+use crate::run::whose;
+use crate::{command, duration, host, nearest, systemd};
 
 /// How long one engine may take by default.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -36,12 +39,14 @@ enum Verb {
     Order(orders::Options),
     Unit(unit::Options),
     Daemon(daemon::Options),
+    Run(Box<command::run::options::Options>),
+    Clean(clean::Options),
 }
 
 /// Runs the verb that the arguments (without the program's name) ask for. Exit code 0: done, or
 /// the reader of stdout has gone; 1: something failed, and stderr says what; 2: wrong usage.
 pub fn main(args: Vec<OsString>) -> ExitCode {
-    let (verb, level) = match read(Arguments::from_vec(args)) {
+    let (verb, level) = match read_all(args) {
         Ok(read) => read,
         Err(usage) => {
             complain(&usage);
@@ -52,6 +57,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     match run(verb) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Failed) => ExitCode::FAILURE,
+        Ok(Outcome::Code(code)) => ExitCode::from(code),
         Err(gone) if gone.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             complain(&format!("write to standard output: {}", plain(&error)));
@@ -72,6 +78,8 @@ fn run(verb: Verb) -> io::Result<Outcome> {
         Verb::Order(options) => orders::run(&options),
         Verb::Unit(options) => unit::run(&options),
         Verb::Daemon(options) => daemon::run(options),
+        Verb::Run(options) => command::run::run(&options),
+        Verb::Clean(options) => clean::run(&options),
     }
 }
 
@@ -85,6 +93,17 @@ fn start_log(verb: &Verb, level: Option<LevelFilter>) {
             let level = level.unwrap_or(LevelFilter::Warn);
             let _ = simple_logger::SimpleLogger::new().with_level(level).init();
         }
+    }
+}
+
+/// What stands behind an image is the container's: those of `run` are read in their order.
+fn read_all(args: Vec<OsString>) -> Result<(Verb, Option<LevelFilter>), String> {
+    match args.split_first() {
+        Some((verb, rest)) if verb == "run" => match run::read(rest)? {
+            run::Wish::Help => Ok((Verb::Help(help_on("run")?), None)),
+            run::Wish::Run(options, level) => Ok((Verb::Run(options), level)),
+        },
+        _ => read(Arguments::from_vec(args)),
     }
 }
 
@@ -141,6 +160,14 @@ fn verb_of(verb: &str, args: &mut Arguments) -> Result<Verb, String> {
             format: format(args)?,
         })),
         "wake" | "sleep" | "keep" => order(verb, args).map(Verb::Order),
+        "clean" => Ok(Verb::Clean(clean::Options {
+            source: source(args)?,
+            timeout: timeout(args)?,
+            format: format(args)?,
+            id: option(args, "--id", whose::id)?,
+            elsewhere: args.contains("--elsewhere"),
+        })),
+        "run" => Err("`run`: expected as the first argument, its options behind it".into()),
         "unit" => Ok(Verb::Unit(unit::Options { config: path(args, "--config")? })),
         other => Err(unknown_verb(other)),
     }

@@ -78,6 +78,8 @@ impl fmt::Display for Why {
             | Why::Broken(text)
             | Why::Invalid(text) => f.write_str(text),
             Why::AlreadySo => f.write_str("it is so already"),
+            // Said within a stream that began well.
+            Why::Refused { status: 200, message } => f.write_str(message),
             Why::Refused { status, message } => write!(f, "refused with {status}: {message}"),
             Why::TimedOut(limit) => {
                 write!(f, "no answer within {} s", limit.as_millis().div_ceil(100) as f64 / 10.0)

@@ -12,6 +12,7 @@ use crate::host::{self, Host, Scheme};
 use crate::http::Call;
 use crate::net::blocking::Client;
 use crate::sorted;
+use crate::supervise::sweep::Place;
 
 use super::Source;
 
@@ -104,6 +105,11 @@ impl Engine {
     /// Gives this engine another time: what is asked from now on ends at `until`.
     pub fn until(&mut self, until: Instant) {
         self.until = until;
+    }
+
+    /// The same for what is not only asked here.
+    pub fn place(&self) -> Place<'_> {
+        Place { client: &self.client, until: self.until }
     }
 
     /// Runs a call within this engine's time.

@@ -1,8 +1,10 @@
 //! What `--help` says. Texts only.
 
 /// Every verb there is.
-pub const VERBS: &[&str] =
-    &["ps", "parse", "check", "daemon", "status", "wake", "sleep", "keep", "unit", "help"];
+pub const VERBS: &[&str] = &[
+    "ps", "parse", "check", "daemon", "status", "wake", "sleep", "keep", "run", "clean", "unit",
+    "help",
+];
 
 /// `drowse --help`
 pub const DROWSE: &str = "\
@@ -18,6 +20,8 @@ usage: drowse VERB [OPTIONS]
   wake     wake containers; without a daemon, on the engines directly
   sleep    put containers to sleep; without a daemon, on the engines directly
   keep     let containers not sleep for some time
+  run      run a container under supervision, and leave nothing behind
+  clean    remove what runs that were killed left behind
   unit     print the systemd unit for the daemon
 
   drowse VERB --help says more; drowse --version says which this is.
@@ -37,6 +41,8 @@ pub fn on(verb: &str) -> Option<&'static str> {
         "wake" => Some(WAKE),
         "sleep" => Some(SLEEP),
         "keep" => Some(KEEP),
+        "run" => Some(RUN),
+        "clean" => Some(CLEAN),
         "unit" => Some(UNIT),
         "help" => Some(DROWSE),
         _ => None,
@@ -192,6 +198,74 @@ of them. Wakes nobody. The daemon does it. A NAME is as for `drowse wake`.
   --control PATH      the daemon's socket; else that of the configuration
   --config FILE       else $DROWSE_CONFIG, else /etc/drowse/drowse.yml
   --timeout DURATION  how long the daemon may take, 5s by default
+  --format FORMAT     table, json (one array) or jsonl (an object a line)
+  --log LEVEL         error, warn (the default), info, debug or trace
+";
+
+const RUN: &str = "\
+usage: drowse run [OPTIONS] IMAGE [COMMAND…]
+
+Pulls IMAGE if it is not here, makes a network of its own for it, creates and
+starts a container, and follows it: state, health, CPU, memory, traffic, restarts.
+SIGINT, SIGTERM, SIGHUP, or that nobody reads stdout any more, stop it; a second
+signal kills it. In the end container and network are removed, and the exit code is
+the container's; 126 and 127: its command can't be run or is not found; 1: anything
+else that failed, as stderr says.
+
+  --env KEY=VALUE     repeatable; KEY alone has the value it has here; also -e
+  --publish PORTS     [[ADDRESS:][PORT]:]PORT[/PROTOCOL], repeatable; also -p
+  --volume VOLUME     SOURCE:TARGET[:ro] or TARGET, repeatable; also -v
+  --label KEY=VALUE   repeatable; also -l
+  --network NETWORK   besides its own, repeatable; or in its place host, none or
+                      container:NAME
+  --health-cmd CMD    a shell command that tells whether it is healthy
+  --user USER         USER[:GROUP], names or numbers; also -u
+  --workdir PATH      where its command begins
+  --memory SIZE       at most, as 512m or 1.5g; also -m
+  --cpus NUMBER       at most, as 1.5
+  --spec FILE         raw JSON of the Engine API's container create for the rest;
+                      options win, --env and --volume add to its lists
+  --copy SRC:DST[:MODE]
+                      copies a file or folder in before the start, repeatable; DST
+                      with a / at its end is a folder to put it into
+  --name NAME         the container is drowse-ID-NAME; NAME is the image's by default
+  --id ID             of the run, random by default; as label io.drowse.id on all
+                      that is made
+  --pull WHEN         missing (the default), always or never; a pull that fails is
+                      no failure where the image is here
+  --restart POLICY    no (the default), on-failure, on-failure:N (at most N times in a
+                      row) or always
+  --restart-interval DURATION
+                      before the first restart, 10s by default; doubles with each up
+                      to 2m, and begins anew when it was up for a minute
+  --stop-timeout DURATION
+                      until what does not stop is killed, 3s by default
+  --log               passes its output on: in a pipe as {\"line\": …, \"stream\": …},
+                      on a terminal above the live line
+  --count-rx NETWORK  the network (or interface) whose received bytes count, own for
+                      the run's own; all by default
+  --count-tx NETWORK  the same for sent bytes
+  --format FORMAT     table (one live line, on a terminal) or jsonl (a line a change)
+  --host URL          the engine, as for `drowse ps`
+  --config FILE       else $DROWSE_CONFIG, else /etc/drowse/drowse.yml, else the
+                      engine that `drowse ps` would ask
+  --log-level LEVEL   error, warn (the default), info, debug or trace
+";
+
+const CLEAN: &str = "\
+usage: drowse clean [OPTIONS]
+
+Removes the containers and networks that `drowse run` left behind where it was
+killed, on every configured engine. What belongs to a run that lives is left alone:
+each holds a lock. So is what runs of other hosts made, whose locks can't be seen
+from here.
+
+  --id ID             only of this run
+  --elsewhere         also of other hosts' runs, whether or not they live
+  --host URL          this engine only
+  --config FILE       else $DROWSE_CONFIG, else /etc/drowse/drowse.yml, else the
+                      engine that `drowse ps` would ask
+  --timeout DURATION  how long one engine may take, 5s by default
   --format FORMAT     table, json (one array) or jsonl (an object a line)
   --log LEVEL         error, warn (the default), info, debug or trace
 ";

@@ -1,6 +1,7 @@
 //! The verbs, one a file: the only code that prints. What they share is below them in the crate.
 
 pub mod check;
+pub mod clean;
 mod cluster;
 pub mod control;
 pub mod daemon;
@@ -12,6 +13,7 @@ pub mod orders;
 pub mod output;
 pub mod parse;
 pub mod ps;
+pub mod run;
 pub mod screen;
 pub mod status;
 pub mod table;
@@ -28,6 +30,8 @@ pub enum Outcome {
     Done,
     /// Something failed, stderr says what; the rest was printed.
     Failed,
+    /// A container's exit code, or what stands for it.
+    Code(u8),
 }
 
 /// Where the engines come from: `--host`, `--config`, or the environment.

@@ -140,6 +140,10 @@ pub struct LogPart {
     pub tail: Option<u32>,
     /// Seconds since 1970; `None`: from the first line.
     pub since_seconds: Option<u64>,
+    /// With the time before each line, RFC 3339, and a space.
+    pub timestamps: bool,
+    /// What there is by now; else also what comes.
+    pub once: bool,
 }
 
 /// Both outputs of a container up to now and as they come. `framing` by its `Config.Tty`. Docker
@@ -147,8 +151,12 @@ pub struct LogPart {
 pub fn logs(id: &str, framing: Framing, part: LogPart) -> Call<LogReader> {
     let since = part.since_seconds.map(|since| format!("&since={since}")).unwrap_or_default();
     let tail = part.tail.map(|tail| format!("&tail={tail}")).unwrap_or_default();
+    let stamps = if part.timestamps { "&timestamps=1" } else { "" };
     let id_path = encoded(id);
-    let path = format!("/containers/{id_path}/logs?follow=1&stdout=1&stderr=1{since}{tail}");
+    let follow = if part.once { 0 } else { 1 };
+    let path = format!(
+        "/containers/{id_path}/logs?follow={follow}&stdout=1&stderr=1{since}{tail}{stamps}"
+    );
     let read = match framing {
         Framing::Frames => logs::read_frames,
         Framing::Raw => logs::read_raw,

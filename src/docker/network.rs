@@ -1,7 +1,7 @@
 //! The Engine API's calls about networks. Opens nothing.
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::docker::answer;
 use crate::docker::call::{call, short, with_json};
@@ -52,10 +52,19 @@ pub fn create(name: &str, labels: &Map<String, String>) -> Call<String> {
 /// already (Podman 4.3 500), which reads as `Conflict`; 400 it shares the host's network (Podman
 /// 500).
 pub fn connect(network: &str, container: &str) -> Call<()> {
+    connect_as(network, container, &Value::Null)
+}
+
+/// The same with a place of its own there: aliases, addresses (`EndpointSettings`); null: the
+/// engine's choice.
+pub fn connect_as(network: &str, container: &str, place: &Value) -> Call<()> {
     let path = format!("/networks/{}/connect", encoded(network));
     let what = format!("connect container {} to network {}", short(container), short(network));
     let call = call(what, Method::Post, path, answer::nothing);
-    with_json(call, &json!({"Container": container}))
+    match place {
+        Value::Null => with_json(call, &json!({"Container": container})),
+        place => with_json(call, &json!({"Container": container, "EndpointConfig": place})),
+    }
 }
 
 /// Takes a container off a network. Docker API 1.41 `NetworkDisconnect`: 200, 404; 500 it is not on

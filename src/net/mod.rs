@@ -8,6 +8,7 @@ pub mod command;
 pub mod connect;
 pub mod door;
 pub mod guests;
+pub mod helper;
 pub mod kept;
 pub mod link;
 pub mod outlet;

@@ -32,6 +32,11 @@ impl Outlet {
         self.waiting.extend(bytes);
     }
 
+    /// Whether all is written.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// Whether more waits than may.
     pub fn is_full(&self) -> bool {
         self.waiting.len() > WAITING_LIMIT_BYTES

@@ -34,7 +34,12 @@ fn every_call(engine: &Negotiated) -> Vec<Asked> {
     filters.add("status", "exited");
     let signal = engine.stops_with_signal().then_some("SIGINT");
     let labels = Map::from([("io.drowse.id".to_owned(), "1".to_owned())]);
-    let part = LogPart { tail: Some(10), since_seconds: Some(1_795_229_458) };
+    let part = LogPart {
+        tail: Some(10),
+        since_seconds: Some(1_795_229_458),
+        timestamps: true,
+        once: true,
+    };
     let digest = "host:5000/a/b:1@sha256:12";
     vec![
         asked(system::ping()),

@@ -9,7 +9,7 @@ use crate::source::{Source, read_all, split, words};
 const ROWS: [&[&str]; 15] = [
     &["main", "cli", "build"],
     &["command"],
-    &["daemon", "follow"],
+    &["daemon", "follow", "supervise"],
     &["control", "page", "metrics", "systemd"],
     &["idle", "run"],
     &["config"],

@@ -53,13 +53,22 @@ END
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 END
-  serve podman podman system service --time 0 unix:///run/podman/podman.sock
+  registries >/etc/containers/registries.conf
+  serve podman env -C $W podman system service --time 0 unix:///run/podman/podman.sock
   within 20 answers /run/podman/podman.sock || not_up podman || return
   podman import --change 'CMD ["sleep", "100000"]' $W/image.tar $DROWSE_TEST_IMAGE \
     >>$W/log/podman-import 2>&1 || not_up podman-import || return
   # The first container makes the chains of the firewall; two at once would stumble over each other.
   podman run --rm $DROWSE_TEST_IMAGE true >>$W/log/podman-import 2>&1 || not_up podman-import || return
   export DROWSE_TEST_PODMAN=unix:///run/podman/podman.sock
+}
+
+# The registry, and the fronts that tests put before it, speak plain HTTP.
+registries() {
+  local port
+  for port in 5000 41971 41972 41973 41974; do
+    printf '[[registry]]\nlocation = "127.0.0.1:%s"\ninsecure = true\n' "$port"
+  done
 }
 
 # Plain TCP, the agent, and an engine whose certificate has expired.
