@@ -28,6 +28,7 @@ mod fleet;
 mod fleet_world;
 mod golden;
 mod groups;
+mod hands;
 mod head;
 mod home;
 mod host;
@@ -40,6 +41,7 @@ mod misconfig;
 mod napping;
 mod needs;
 mod net;
+mod notified;
 #[path = "../fuzz/oracle.rs"]
 mod oracle;
 mod parse;

@@ -169,7 +169,7 @@ pub fn future_engine(request: &str) -> Deed {
 }
 
 /// A running container as `/containers/json` lists it.
-fn container(name: &str) -> String {
+pub fn container(name: &str) -> String {
     format!(
         "{{\"Id\":\"{:0<64}\",\"Names\":[\"/{name}\"],\"Image\":\"busybox:1.36\",\"ImageID\":\"\",\
          \"Command\":\"httpd\",\"Created\":1763700000,\"Ports\":[{{\"IP\":\"0.0.0.0\",\
@@ -205,7 +205,7 @@ fn in_the_list(request: &str, deed: fn(&str) -> Deed) -> Deed {
 }
 
 /// The head of a stream that goes on for ever.
-fn open_stream() -> Deed {
+pub fn open_stream() -> Deed {
     Deed::Say(format!("HTTP/1.1 200 OK\r\n{JSON}Transfer-Encoding: chunked\r\n\r\n").into())
 }
 
