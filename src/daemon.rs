@@ -137,6 +137,9 @@ pub fn run(config: Config, setup: Setup, guests: Guests) -> io::Result<()> {
     daemon.run()
 }
 
+/// An engine that does not tell all there is to know keeps systemd waiting no longer.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+
 /// How long an engine may take for an ordinary answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
@@ -212,7 +215,8 @@ impl Daemon {
         let due = self.fleet.tick(now);
         self.act(due);
         self.settle();
-        if !self.is_settled && self.follow.is_settled() {
+        let is_late = now.saturating_duration_since(self.began) >= READY_WITHIN;
+        if !self.is_settled && (is_late || self.follow.is_settled()) {
             self.is_settled = true;
             sys::give_memory_back();
             self.setup.notify.tell(&[Told::Ready]);
@@ -229,6 +233,7 @@ impl Daemon {
             self.is_anybody_frozen().then_some(self.glance_at),
             self.errands.iter().map(|errand| errand.at).min(),
             self.setup.watchdog.as_ref().map(Watchdog::deadline),
+            (!self.is_settled).then_some(self.began + READY_WITHIN),
         ];
         due.into_iter().flatten().min()
     }
