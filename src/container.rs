@@ -264,15 +264,16 @@ pub fn is_swarm_task(container: &Container) -> bool {
 }
 
 /// The first name with no `/` but the leading one: the others are links' names for it.
-fn name(names: Vec<String>, id: &str) -> String {
-    let bare = |name: &str| name.strip_prefix('/').unwrap_or(name).to_owned();
-    let mut names: Vec<String> =
-        names.iter().map(|name| bare(name)).filter(|name| !name.is_empty()).collect();
+fn name(mut names: Vec<String>, id: &str) -> String {
+    let bare = |name: &str| name.strip_prefix('/').unwrap_or(name).len();
+    names.retain(|name| bare(name) > 0);
     if names.is_empty() {
         return id.get(..SHORT_ID).unwrap_or(id).to_owned();
     }
-    let first = names.iter().position(|name| !name.contains('/')).unwrap_or_default();
-    names.swap_remove(first)
+    let is_own = |name: &String| !name.strip_prefix('/').unwrap_or(name).contains('/');
+    let mut name = names.swap_remove(names.iter().position(is_own).unwrap_or_default());
+    name.drain(..name.len() - bare(&name));
+    name
 }
 
 fn image(reference: &str, id: &str, labels: &Map<String, String>) -> Image {

@@ -15,7 +15,6 @@ pub mod host;
 pub mod http;
 pub mod idle;
 pub mod image;
-pub mod json;
 pub mod label;
 pub mod metrics;
 pub mod nearest;
@@ -29,3 +28,6 @@ pub mod supervise;
 pub mod sys;
 pub mod systemd;
 pub mod yaml;
+
+/// JSON, where there is much of it. A crate of its own, as it alone is compiled for speed.
+pub use drowse_json as json;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{Config, Env};
 use crate::container;
-use crate::docker::documents;
+use crate::docker::documents::pieces;
 use crate::error::{Error, Why};
 use crate::host::{self, Scheme};
 use crate::net::access::plain;
@@ -47,24 +47,29 @@ pub fn run(options: &Options) -> io::Result<Outcome> {
     };
     let engine = config.engines.first();
     let origin = engine.map(|one| engine::origin(one, &config)).unwrap_or_default();
-    let input = match read(options.file.as_deref()) {
+    let file = options.file.as_deref();
+    let failed = |error: &Error| {
+        complain(&error.to_string());
+        Ok(Outcome::Failed)
+    };
+    let unreadable = |error: io::Error| Why::Invalid(plain(&error)).during("", name(file));
+    let mut input = match open(file) {
         Ok(input) => input,
-        Err(error) => {
-            complain(&error.to_string());
-            return Ok(Outcome::Failed);
-        }
+        Err(error) => return failed(&unreadable(error)),
     };
     let mut printer = Printer::new(options.format, COLUMNS);
     let mut written = Ok(());
-    let read = documents::each(&input, |summary| {
+    let read = pieces::each(&mut input, |summary| {
         written = printer.print(&container::parse(summary, &origin));
         if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
     written?;
     printer.finish()?;
-    let Err(why) = read else { return Ok(Outcome::Done) };
-    complain(&why.during("", name(options.file.as_deref())).to_string());
-    Ok(Outcome::Failed)
+    match read {
+        Ok(Ok(())) => Ok(Outcome::Done),
+        Ok(Err(why)) => failed(&why.during("", name(file))),
+        Err(error) => failed(&unreadable(error)),
+    }
 }
 
 /// Only a connection needs the certificates of an `https://` engine; its name is known without.
@@ -77,24 +82,29 @@ fn without_certificates(mut config: Config, url: &str) -> Config {
     config
 }
 
-fn read(file: Option<&Path>) -> Result<Vec<u8>, Error> {
-    let broken = |error: io::Error| Why::Invalid(plain(&error)).during("", name(file));
-    let mut input = Vec::new();
-    let limited = match file {
-        Some(path) => {
-            let file = File::open(path).map_err(broken)?;
-            // One piece of the right size; what is no plain file grows as it comes.
-            let size = file.metadata().map_or(0, |meta| meta.len()).min(INPUT_LIMIT_BYTES);
-            input.reserve_exact(usize::try_from(size).unwrap_or_default() + 1);
-            file.take(INPUT_LIMIT_BYTES + 1).read_to_end(&mut input)
+/// An input that fails where it gets too long.
+struct Limited {
+    input: Box<dyn Read>,
+    left_bytes: u64,
+}
+
+impl Read for Limited {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.input.read(buffer)?;
+        match self.left_bytes.checked_sub(count as u64) {
+            Some(left) => self.left_bytes = left,
+            None => return Err(io::Error::other("more than 1 GiB: give it in parts")),
         }
-        None => io::stdin().lock().take(INPUT_LIMIT_BYTES + 1).read_to_end(&mut input),
-    };
-    let bytes = limited.map_err(broken)?;
-    if bytes as u64 > INPUT_LIMIT_BYTES {
-        return Err(broken(io::Error::other("more than 1 GiB: give it in parts")));
+        Ok(count)
     }
-    Ok(input)
+}
+
+fn open(file: Option<&Path>) -> io::Result<Limited> {
+    let input: Box<dyn Read> = match file {
+        Some(path) => Box::new(File::open(path)?),
+        None => Box::new(io::stdin().lock()),
+    };
+    Ok(Limited { input, left_bytes: INPUT_LIMIT_BYTES })
 }
 
 fn name(file: Option<&Path>) -> String {

@@ -1,6 +1,7 @@
 //! Containers out of API JSON, one at a time: from an engine's list, or from whatever `parse` is
 //! given. A bad one never hides the good ones; the input is never copied.
 
+pub mod pieces;
 mod reader;
 mod typed;
 
@@ -10,7 +11,10 @@ use crate::docker::answer::text;
 use crate::docker::types::Summary;
 use crate::error::Why;
 
-use reader::{Item, Reader};
+use reader::{Item, Reader, SoFar};
+
+/// Of a text of some editors.
+const BOM: &[u8] = "\u{feff}".as_bytes();
 
 /// The containers of an engine's answer to `/containers/json`.
 ///
@@ -22,7 +26,7 @@ pub fn summaries(body: &[u8]) -> Result<Vec<Summary>, Why> {
     }
     let mut all = Vec::new();
     let body = text(body);
-    let mut reader = Reader::new(&body);
+    let mut reader = Reader::new(&body, SoFar::default());
     let mut found = |item: Item| {
         all.push(match item {
             Ok(summary) => summary,
@@ -42,14 +46,22 @@ pub fn summaries(body: &[u8]) -> Result<Vec<Summary>, Why> {
 /// # Errors
 /// `Invalid` with line and column of the first place that is no JSON or no container, and how many
 /// there are more; what stands before it was found, and what stands on later lines too.
-pub fn each(input: &[u8], mut found: impl FnMut(Summary) -> ControlFlow<()>) -> Result<(), Why> {
+pub fn each(input: &[u8], found: impl FnMut(Summary) -> ControlFlow<()>) -> Result<(), Why> {
+    rest(input.strip_prefix(BOM).unwrap_or(input), SoFar::default(), found)
+}
+
+fn rest(
+    input: &[u8],
+    so_far: SoFar,
+    mut found: impl FnMut(Summary) -> ControlFlow<()>,
+) -> Result<(), Why> {
     let input = text(input);
-    let mut reader = Reader::new(input.strip_prefix('\u{feff}').unwrap_or(&input));
-    if reader.peek().is_none() {
+    let mut reader = Reader::new(&input, so_far);
+    if !so_far.begun && reader.peek().is_none() {
         return Err(Why::Invalid("no JSON at all: the input is empty".into()));
     }
     let mut faults = Faults::default();
-    while reader.peek().is_some() {
+    while reader.goes_on() {
         let start = reader.start();
         let mut sort = |item: Item| match item {
             Ok(summary) => found(summary),

@@ -141,7 +141,9 @@ pub fn choose(
     doors.retain(|door| {
         door.kind != Kind::Front || !published.iter().any(|place| place.overlaps(&door.place))
     });
-    doors.sort_by_key(|door| (door.place.port, door.place.transport, door.place.ip, door.kind));
+    crate::sorted::sort_by_key(&mut doors, |door| {
+        (door.place.port, door.place.transport, door.place.ip, door.kind)
+    });
     doors.dedup_by_key(|door| door.place);
     if doors.len() > DOORS_LIMIT {
         problems.push(format!("{} doors: only the first {DOORS_LIMIT} are opened", doors.len()));

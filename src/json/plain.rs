@@ -1,35 +1,34 @@
 //! The stretches of a text that JSON writes as they are. Knows no JSON beyond that.
 
-const EACH: u64 = 0x0101_0101_0101_0101;
+/// One in each byte: eight bytes are looked at together.
+const EACH: u64 = u64::MAX / 0xff;
 
-/// What stands before the first byte that JSON does not write as it is (`"`, `\`, a control
-/// character), that byte, and what follows it. Eight bytes are looked at together.
-pub fn split(text: &[u8]) -> Option<(&[u8], u8, &[u8])> {
+/// How many bytes stand before the first that JSON does not write as it is (`"`, `\`, a control
+/// character); all of them, if there is none.
+#[inline]
+pub fn length(text: &[u8]) -> usize {
     let (words, last) = text.as_chunks();
     let mut at = 0;
     for word in words {
-        let special = specials(u64::from_le_bytes(*word));
+        let special = specials(*word);
         if special != 0 {
-            return parts(text, at + special.trailing_zeros() as usize / 8);
+            return at + special.trailing_zeros() as usize / 8;
         }
         at += 8;
     }
     let special = |byte: &u8| *byte < b' ' || matches!(byte, b'"' | b'\\');
-    parts(text, at + last.iter().position(special)?)
+    at + last.iter().position(special).unwrap_or(last.len())
 }
 
-fn parts(text: &[u8], at: usize) -> Option<(&[u8], u8, &[u8])> {
-    let (plain, rest) = text.split_at_checked(at)?;
-    let (byte, behind) = rest.split_first()?;
-    Some((plain, *byte, behind))
-}
-
-/// Of eight bytes, the high bit of the first that JSON does not write as it is, and of some behind
-/// it: subtracting from a byte that is too small borrows from the next.
-fn specials(word: u64) -> u64 {
-    let below = |word: u64, limit: u8| word.wrapping_sub(EACH * u64::from(limit)) & !word;
-    let is = |byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
-    (below(word, b' ') | is(b'"') | is(b'\\')) & (EACH << 7)
+/// The highest bit of each byte that is not written as it is; behind the first, of some others too,
+/// as subtracting from a byte that is too small borrows from the next. But for one bit, which
+/// leaves control characters among themselves, a quotation mark is a blank.
+#[inline]
+fn specials(word: [u8; 8]) -> u64 {
+    let word = u64::from_le_bytes(word);
+    let control_or_quote = (word ^ (EACH * 2)).wrapping_sub(EACH * 0x21);
+    let backslash = (word ^ (EACH * 0x5c)).wrapping_sub(EACH);
+    (control_or_quote | backslash) & !word & (EACH << 7)
 }
 
 #[cfg(test)]
@@ -40,12 +39,26 @@ mod tests {
     fn every_byte_is_found_wherever_it_stands() {
         for byte in 0..=u8::MAX {
             let is_special = byte < 0x20 || byte == b'"' || byte == b'\\';
-            for at in 0..20 {
-                let mut text = [b'!'; 20];
-                text[at] = byte;
-                let expected = is_special.then(|| (&text[..at], byte, &text[at + 1..]));
-                assert_eq!(split(&text), expected, "{byte:#x} at {at}");
+            for around in [b'!', b' ', b'#', b'[', b']', 0x7f, 0x80, 0xff] {
+                for (length, at) in
+                    (0..80).flat_map(|length| (0..length).map(move |at| (length, at)))
+                {
+                    let mut text = vec![around; length];
+                    text[at] = byte;
+                    let expected = if is_special { at } else { length };
+                    assert_eq!(super::length(&text), expected, "{byte:#x} at {at} in {around:#x}");
+                }
             }
+        }
+    }
+
+    #[test]
+    fn the_first_of_two_is_found() {
+        for second in 0..=u8::MAX {
+            let mut text = vec![b'!'; 40];
+            text[9] = b'"';
+            text[10] = second;
+            assert_eq!(length(&text), 9);
         }
     }
 }

@@ -34,7 +34,9 @@ impl<'a> Scan<'a> {
     ) -> Option<()> {
         self.items(b'{', b'}', |from| {
             let key = from.text()?;
-            from.take(b':')?;
+            if from.next()? != b':' {
+                return None;
+            }
             field(from, &key)
         })
     }
@@ -53,17 +55,18 @@ impl<'a> Scan<'a> {
 
     /// A text.
     pub fn text(&mut self) -> Option<Cow<'a, str>> {
-        self.take(b'"')?;
-        let rest = self.text.get(self.at..)?;
-        let (plain, end, _) = plain::split(rest.as_bytes())?;
-        let text = rest.get(..plain.len())?;
-        match end {
+        if self.next()? != b'"' {
+            return None;
+        }
+        let from = self.at;
+        let to = from + plain::length(self.rest());
+        match *self.text.as_bytes().get(to)? {
             b'"' => {
-                self.at += plain.len() + 1;
-                Some(Cow::Borrowed(text))
+                self.at = to + 1;
+                self.text.get(from..to).map(Cow::Borrowed)
             }
             b'\\' => {
-                self.at -= 1;
+                self.at = from - 1;
                 self.other().map(Cow::Owned)
             }
             _ => None,
@@ -107,32 +110,36 @@ impl<'a> Scan<'a> {
         close: u8,
         mut item: impl FnMut(&mut Scan<'a>) -> Option<()>,
     ) -> Option<()> {
-        self.take(open)?;
+        if self.next()? != open {
+            return None;
+        }
         if self.peek()? == close {
-            return self.take(close);
+            self.at += 1;
+            return Some(());
         }
         loop {
             item(self)?;
-            if self.peek()? == close {
-                return self.take(close);
+            match self.next()? {
+                b',' => {}
+                byte if byte == close => return Some(()),
+                _ => return None,
             }
-            self.take(b',')?;
         }
     }
 
-    fn take(&mut self, byte: u8) -> Option<()> {
-        if self.peek()? != byte {
-            return None;
-        }
+    /// Takes the next byte that is no white space.
+    fn next(&mut self) -> Option<u8> {
+        let byte = self.peek()?;
         self.at += 1;
-        Some(())
+        Some(byte)
     }
 
     /// The next byte that is no white space.
+    #[inline(always)]
     fn peek(&mut self) -> Option<u8> {
         loop {
             let byte = *self.text.as_bytes().get(self.at)?;
-            if !matches!(byte, b' ' | b'\t' | b'\r' | b'\n') {
+            if byte > b' ' || !matches!(byte, b' ' | b'\t' | b'\r' | b'\n') {
                 return Some(byte);
             }
             self.at += 1;

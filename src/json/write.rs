@@ -39,15 +39,24 @@ impl Json<'_> {
         }
     }
 
+    /// The name of a field: plain text, as all of ours are.
+    fn key(&mut self, key: &str) {
+        let between = if matches!(self.0.last(), Some(b'{')) { "\"" } else { ",\"" };
+        self.0.extend_from_slice(between.as_bytes());
+        self.0.extend_from_slice(key.as_bytes());
+        self.0.extend_from_slice(b"\":");
+    }
+
     fn text(&mut self, text: &str) -> Done {
         self.0.push(b'"');
         let mut rest = text.as_bytes();
-        while let Some((plain, special, behind)) = plain::split(rest) {
+        loop {
+            let (plain, special) = rest.split_at(plain::length(rest));
             self.0.extend_from_slice(plain);
-            self.escape(special)?;
+            let Some((special, behind)) = special.split_first() else { break };
+            self.escape(*special)?;
             rest = behind;
         }
-        self.0.extend_from_slice(rest);
         self.0.push(b'"');
         Ok(())
     }
@@ -243,10 +252,7 @@ impl SerializeStruct for &mut Json<'_> {
     where
         T: Serialize + ?Sized,
     {
-        self.comma();
-        self.0.push(b'"');
-        self.0.extend_from_slice(key.as_bytes());
-        self.0.extend_from_slice(b"\":");
+        self.key(key);
         value.serialize(&mut **self)
     }
 

@@ -110,7 +110,15 @@ impl<K, V> Map<K, V> {
     where
         K: Borrow<Q>,
     {
-        search(&self.0, |(one, _)| one.borrow().cmp(key))
+        self.0.binary_search_by(|(one, _)| one.borrow().cmp(key))
+    }
+
+    /// The same for one that may come in order.
+    fn place(&self, key: &K) -> Result<usize, usize>
+    where
+        K: Ord,
+    {
+        search(&self.0, |(one, _)| one.cmp(key))
     }
 
     /// The value of a key.
@@ -179,7 +187,7 @@ impl<K, V> Map<K, V> {
 impl<K: Ord, V> Map<K, V> {
     /// Sets a key's value; the one it had.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        match self.search(&key) {
+        match self.place(&key) {
             Ok(at) => self.0.get_mut(at).map(|(_, old)| mem::replace(old, value)),
             Err(at) => {
                 self.0.insert(at, (key, value));
@@ -190,7 +198,7 @@ impl<K: Ord, V> Map<K, V> {
 
     /// The place of a key, to be filled if it is empty.
     pub fn entry(&mut self, key: K) -> Entry<'_, K, V> {
-        match self.search(&key) {
+        match self.place(&key) {
             Ok(at) => Entry { pairs: &mut self.0, at, new: None },
             Err(at) => Entry { pairs: &mut self.0, at, new: Some(key) },
         }

@@ -27,16 +27,41 @@ pub struct Fault {
 pub struct Start {
     at: usize,
     place: Place,
+    /// Not in the middle of a list.
+    is_whole: bool,
 }
 
 /// Reads on and on; what is behind it is not looked at again.
 pub struct Reader<'a> {
     input: &'a str,
     at: usize,
-    /// Containers so far, for messages.
-    count: usize,
+    so_far: SoFar,
     /// Line and column are counted on from the last place asked for.
     place: Place,
+}
+
+/// What is known of an input whose rest is read now.
+#[derive(Clone, Copy, Default)]
+pub struct SoFar {
+    /// There was something.
+    pub begun: bool,
+    expects: Expects,
+    /// Containers, for messages.
+    count: usize,
+    /// Of the rest's first byte.
+    place: Place,
+}
+
+/// What may stand next.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Expects {
+    #[default]
+    Document,
+    /// Of a list; or its end.
+    First,
+    Item,
+    /// Or the end of the list.
+    Comma,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -44,54 +69,102 @@ struct Place {
     at: usize,
     lines_before: usize,
     line_start: usize,
+    /// Bytes of its line that are not there any more.
+    gone: usize,
 }
 
 impl<'a> Reader<'a> {
-    /// At the start of `input`.
-    pub fn new(input: &'a str) -> Reader<'a> {
-        Reader { input, at: 0, count: 0, place: Place::default() }
+    /// At the start of `input`, behind what was read before.
+    pub fn new(input: &'a str, so_far: SoFar) -> Reader<'a> {
+        Reader { input, at: 0, so_far, place: so_far.place }
+    }
+
+    /// Reads as far as all is as engines write it, for an input that may be cut off anywhere. Tells
+    /// also how many bytes that took, and what to read on with.
+    pub fn ahead(
+        mut self,
+        mut found: impl FnMut(Summary) -> ControlFlow<()>,
+    ) -> (ControlFlow<()>, usize, SoFar) {
+        let mut flow = ControlFlow::Continue(());
+        while flow.is_continue() {
+            if self.item_follows() {
+                let Some(summary) = self.typed() else { break };
+                self.so_far.count += 1;
+                self.pass_item();
+                flow = found(summary);
+            } else if self.so_far.expects != Expects::Document || self.peek().is_none() {
+                break;
+            }
+        }
+        // A line may begin here: its end stays before it.
+        let taken = self.input.get(..self.at).unwrap_or_default().trim_end_matches(is_space).len();
+        let Place { lines_before, line_start, gone, .. } = self.place_of(taken);
+        let place = Place { at: 0, lines_before, line_start: 0, gone: gone + taken - line_start };
+        (flow, taken, SoFar { place, ..self.so_far })
     }
 
     /// The next byte that means something; white space and record separators (RFC 7464) do not.
     pub fn peek(&mut self) -> Option<u8> {
         let rest = self.rest();
-        let is_space = |b: &u8| matches!(b, b' ' | b'\t' | b'\r' | b'\n' | 0x1e);
-        let skipped = rest.bytes().position(|byte| !is_space(&byte));
+        let skipped = rest.bytes().position(|byte| !is_space(byte.into()));
         self.at += skipped.unwrap_or(rest.len());
         self.input.as_bytes().get(self.at).copied()
     }
 
     /// Where it stands.
     pub fn start(&self) -> Start {
-        Start { at: self.at, place: self.place }
+        let is_whole = self.so_far.expects == Expects::Document;
+        Start { at: self.at, place: self.place, is_whole }
     }
 
-    /// One container, or an array of them.
+    /// One container, or an array of them, or the rest of one.
     pub fn document(
         &mut self,
         found: &mut impl FnMut(Item) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, Fault> {
-        if self.peek() != Some(b'[') {
-            return Ok(found(self.container()?));
-        }
-        self.at += 1;
-        if self.peek() == Some(b']') {
-            self.at += 1;
-            return Ok(ControlFlow::Continue(()));
-        }
-        loop {
-            if found(self.container()?).is_break() {
+        while self.item_follows() {
+            let item = self.container()?;
+            self.pass_item();
+            if found(item).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
-            match self.peek() {
-                Some(b',') => self.at += 1,
-                Some(b']') => {
-                    self.at += 1;
-                    return Ok(ControlFlow::Continue(()));
-                }
-                Some(_) => return Err(self.expected("`,` or `]` after a container")),
-                None => return Err(self.expected("`]`, but the input ends")),
+            if self.so_far.expects == Expects::Document {
+                break;
             }
+        }
+        match (self.so_far.expects, self.peek()) {
+            (Expects::Document, _) => Ok(ControlFlow::Continue(())),
+            (Expects::Comma, Some(_)) => Err(self.expected("`,` or `]` after a container")),
+            (Expects::Comma, None) => Err(self.expected("`]`, but the input ends")),
+            (Expects::First | Expects::Item, _) => {
+                Err(self.expected("a container, but the input ends"))
+            }
+        }
+    }
+
+    /// Goes to where an item begins, unless its document ends before.
+    fn item_follows(&mut self) -> bool {
+        loop {
+            let expects = match (self.so_far.expects, self.peek()) {
+                (Expects::Document, Some(b'[')) => Expects::First,
+                (Expects::First | Expects::Comma, Some(b']')) => Expects::Document,
+                (Expects::Comma, Some(b',')) => Expects::Item,
+                (Expects::Comma, _) | (_, None) => return false,
+                (Expects::Document | Expects::First | Expects::Item, _) => return true,
+            };
+            self.at += 1;
+            self.so_far.begun = true;
+            self.so_far.expects = expects;
+            if expects == Expects::Document {
+                return false;
+            }
+        }
+    }
+
+    fn pass_item(&mut self) {
+        self.so_far.begun = true;
+        if self.so_far.expects != Expects::Document {
+            self.so_far.expects = Expects::Comma;
         }
     }
 
@@ -105,8 +178,9 @@ impl<'a> Reader<'a> {
     ) -> ControlFlow<()> {
         let end = next_document_line(self.input, start.at, fault.at);
         self.at = end;
+        self.so_far.expects = Expects::Document;
         let mut from = start.at;
-        if self.input.as_bytes().get(from) != Some(&b'{') {
+        if !start.is_whole || self.input.as_bytes().get(from) != Some(&b'{') {
             return ControlFlow::Continue(());
         }
         let mut place = start.place;
@@ -115,17 +189,22 @@ impl<'a> Reader<'a> {
             let line = self.input.get(from..end).and_then(|rest| rest.split('\n').next());
             let Some(line) = line.filter(|line| !line.is_empty()) else { break };
             let input = self.input.get(..from + line.len()).unwrap_or_default();
-            let mut lone = Reader { input, at: from, count: self.count, place };
+            let mut lone = Reader { input, at: from, so_far: self.so_far, place };
             let item = lone.container();
             place = lone.place;
             let Ok(Ok(summary)) = item else { continue };
             // Something in the cut one may stand alone on its line too: it has no id.
             if lone.peek().is_none() && !summary.id.is_empty() {
-                self.count = lone.count;
+                self.so_far.count = lone.so_far.count;
                 found(Ok(summary))?;
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// Whether there is more, or should be: a list is still open.
+    pub fn goes_on(&mut self) -> bool {
+        self.so_far.expects != Expects::Document || self.peek().is_some()
     }
 
     /// Whether only white space is left.
@@ -136,16 +215,23 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// One container as engines list it.
+    fn typed(&mut self) -> Option<Summary> {
+        if self.peek() != Some(b'{') {
+            return None;
+        }
+        // An inspect object without its state would pass as one that has nothing.
+        let is_listed = |one: &Summary| !one.names.is_empty() && !one.id.is_empty();
+        let (summary, length) = typed::summary(self.rest()).filter(|(one, _)| is_listed(one))?;
+        self.at += length;
+        Some(summary)
+    }
+
     /// One container: typed at full speed, and only where that fails, leniently.
     fn container(&mut self) -> Result<Item, Fault> {
-        self.count += 1;
-        if self.peek() == Some(b'{') {
-            // An inspect object without its state would pass as one that has nothing.
-            let typed = typed::summary(self.rest()).filter(|(one, _)| !one.names.is_empty());
-            if let Some((summary, length)) = typed.filter(|(one, _)| !one.id.is_empty()) {
-                self.at += length;
-                return Ok(Ok(summary));
-            }
+        self.so_far.count += 1;
+        if let Some(summary) = self.typed() {
+            return Ok(Ok(summary));
         }
         let mut values = Deserializer::from_str(self.rest()).into_iter::<&RawValue>();
         match values.next() {
@@ -163,7 +249,7 @@ impl<'a> Reader<'a> {
         let mut summary = lenient::summary(raw.get());
         if summary.id.is_empty() {
             let place = self.line_and_column(self.at);
-            let place = format!("container {} ({place})", self.count);
+            let place = format!("container {} ({place})", self.so_far.count);
             let nameless = summary.names.is_empty();
             if let Some(why) = lenient::no_container(raw).filter(|_| nameless) {
                 return Err(format!("{place}: {why}"));
@@ -201,16 +287,31 @@ impl<'a> Reader<'a> {
 
     /// `line 3, column 7`: in bytes, both from 1.
     fn line_and_column(&mut self, at: usize) -> String {
-        let from = if at < self.place.at { Place::default() } else { self.place };
-        let Place { mut lines_before, mut line_start, .. } = from;
-        let between = self.input.as_bytes().get(from.at..at).unwrap_or_default();
-        for (offset, _) in between.iter().enumerate().filter(|(_, byte)| **byte == b'\n') {
-            lines_before += 1;
-            line_start = from.at + offset + 1;
-        }
-        self.place = Place { at, lines_before, line_start };
-        format!("line {}, column {}", lines_before + 1, at.saturating_sub(line_start) + 1)
+        let Place { lines_before, line_start, gone, .. } = self.place_of(at);
+        let column = gone + at.saturating_sub(line_start) + 1;
+        format!("line {}, column {column}", lines_before + 1)
     }
+
+    fn place_of(&mut self, at: usize) -> Place {
+        let mut place = if at < self.place.at { self.so_far.place } else { self.place };
+        let mut end = at;
+        while !self.input.is_char_boundary(end) {
+            end -= 1;
+        }
+        let between = self.input.get(place.at..end).unwrap_or_default();
+        if let Some(last) = between.rfind('\n') {
+            place.lines_before += between.matches('\n').count();
+            place.line_start = place.at + last + 1;
+            place.gone = 0;
+        }
+        place.at = at;
+        self.place = place;
+        place
+    }
+}
+
+fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\r' | '\n' | '\u{1e}')
 }
 
 /// Where the next line begins that opens an object or an array: JSON Lines go on there. Counted

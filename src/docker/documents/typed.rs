@@ -117,14 +117,14 @@ fn map<'a, T>(
     from: &mut Scan<'a>,
     value: impl Fn(&mut Scan<'a>) -> Option<T>,
 ) -> Option<Map<String, T>> {
-    let mut map = Map::new();
+    let mut pairs = Vec::new();
     if !from.null() {
         from.object(|from, key| {
-            map.insert(key.into(), value(from)?);
+            pairs.push((key.into(), value(from)?));
             Some(())
         })?;
     }
-    Some(map)
+    Some(pairs.into())
 }
 
 #[cfg(test)]

@@ -130,7 +130,7 @@ fn add_elements(text: &mut String, table: &str, (rules, guarded): (&[Rule], &Gua
         };
         // The same element twice is an error where it maps to two ports.
         let key = |element: &str| element.split(" : ").next().map(str::to_owned);
-        elements.sort();
+        crate::sorted::sort(&mut elements);
         elements.dedup_by_key(|element| key(element));
         if !elements.is_empty() {
             let _ = writeln!(text, "add element {table} {name} {{ {} }}", elements.join(", "));
