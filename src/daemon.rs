@@ -35,6 +35,7 @@ use crate::idle::lxc::Lxc;
 use crate::idle::message::{Action, Input};
 use crate::idle::state::Phase;
 use crate::net::guests::Guests;
+use crate::net::pace::Pace;
 use crate::net::reactor::Reactor;
 use crate::net::running::Event;
 use crate::sorted::{Map, Set};
@@ -173,7 +174,7 @@ enum Next {
 impl Daemon {
     fn run(&mut self) -> io::Result<()> {
         let (mut events, mut news) = (Vec::new(), Vec::new());
-        let mut longest = Duration::ZERO;
+        let mut pace = Pace::default();
         loop {
             let began = self.reactor.turn(self.deadline(), &mut events)?;
             for event in events.drain(..) {
@@ -182,11 +183,7 @@ impl Daemon {
                 }
             }
             self.turn(&mut news);
-            if log::log_enabled!(log::Level::Trace) {
-                let took = began.elapsed();
-                longest = longest.max(took);
-                log::trace!("turn: {took:?}, longest {longest:?}");
-            }
+            pace.turned(began);
         }
     }
 

@@ -12,6 +12,7 @@ use crate::docker::time;
 use crate::follow::{Follow, News, Tag, Terms, Which};
 use crate::json::write;
 use crate::net::outlet::Outlet;
+use crate::net::pace::Pace;
 use crate::net::reactor::Reactor;
 use crate::net::running::Event;
 use crate::sys;
@@ -108,7 +109,7 @@ impl Session<'_> {
     fn follow(&mut self, reactor: &mut Reactor<Tag>, follow: &mut Follow) -> io::Result<Outcome> {
         let (mut events, mut news) = (Vec::new(), Vec::new());
         let mut settled = false;
-        let mut longest = Duration::ZERO;
+        let mut pace = Pace::default();
         loop {
             let began = reactor.turn(follow.deadline(), &mut events)?;
             for event in events.drain(..) {
@@ -126,11 +127,7 @@ impl Session<'_> {
                 settled = true;
                 sys::give_memory_back();
             }
-            if log::log_enabled!(log::Level::Trace) {
-                let took = began.elapsed();
-                longest = longest.max(took);
-                log::trace!("turn: {took:?}, longest {longest:?}");
-            }
+            pace.turned(began);
         }
     }
 

@@ -12,6 +12,7 @@ pub mod helper;
 pub mod kept;
 pub mod link;
 pub mod outlet;
+pub mod pace;
 pub mod reactor;
 pub mod redirect;
 pub mod resolve;
