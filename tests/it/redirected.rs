@@ -114,6 +114,7 @@ fn a_neighbour_gets_in_where_the_binding_says_so_and_nowhere_else() {
         stage.until(|_| asked.try_wait().unwrap());
         assert_eq!(ground::said(asked), "", "{to}");
     }
+    assert!(is_refused("10.77.0.2:8080"), "the neighbour's own port is not ours");
     assert_eq!((stage.reactor.held(local), target.knock().is_none()), (0, true));
 }
 

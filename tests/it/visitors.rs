@@ -48,6 +48,7 @@ fn a_door_that_passes_lets_in_whoever_is_held_and_comes_and_tells_nothing() {
     let mut held = dial(at);
     held.write_all(b"GET /half").unwrap();
     stage.came(door);
+    stage.turns(3);
     stage.reactor.pass(door, target.at);
     let mut inside = stage.accept(&target);
     assert_eq!(stage.read(&mut inside, 9), b"GET /half");

@@ -2,8 +2,8 @@
 //! held only while bytes are under way. Knows no door.
 //!
 //! ```text
-//! course:  open ──end read──▶ draining ──all written──▶ over (the other side is told)
-//!            └──────────── the other side takes no more ──────────▶ over
+//! course:  open ──end read──▶ draining ──all written──▶ ended ──the other side is told──▶ over
+//!            └─────────────────── the other side takes no more ─────────────────▶ over
 //! ```
 //!
 //! A course that has much to move is switched to a pipe, so that its bytes stay in the kernel.
@@ -65,6 +65,7 @@ enum Stage {
     #[default]
     Open,
     Draining,
+    Ended,
     Over,
 }
 
@@ -125,8 +126,17 @@ impl Relay {
             }
             ways => ways,
         };
-        if self.there.stage == Stage::Over && self.back.stage == Stage::Over {
+        if self.there.is_done() && self.back.is_done() {
+            // To close tells both.
             return Step::Over;
+        }
+        if self.there.stage == Stage::Ended {
+            self.target.end();
+            self.there.stage = Stage::Over;
+        }
+        if self.back.stage == Stage::Ended {
+            self.client.end();
+            self.back.stage = Stage::Over;
         }
         if there == Run::Unfinished || back == Run::Unfinished {
             return Step::Unfinished;
@@ -151,10 +161,14 @@ enum Run {
 }
 
 impl Course {
+    fn is_done(&self) -> bool {
+        matches!(self.stage, Stage::Ended | Stage::Over)
+    }
+
     fn run(&mut self, from: &mut Side, to: &mut Side, means: &mut Means) -> Run {
         let mut left = means.budget / 2;
         loop {
-            if self.stage == Stage::Over {
+            if self.is_done() {
                 return Run::Blocked;
             }
             match self.write(to) {
@@ -169,8 +183,7 @@ impl Course {
                 }
             }
             if self.stage == Stage::Draining {
-                self.stage = Stage::Over;
-                to.end();
+                self.stage = Stage::Ended;
                 return Run::Blocked;
             }
             if !from.is.readable {

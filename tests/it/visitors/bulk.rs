@@ -100,6 +100,32 @@ fn a_reader_that_stands_still_holds_up_only_its_own_writer() {
 }
 
 #[test]
+fn small_pieces_for_a_reader_that_wakes_late_arrive_whole() {
+    let (mut stage, target) = (Stage::new(), Target::new());
+    let (door, at) = stage.door(First::Nothing);
+    stage.reactor.pass(door, target.at);
+    let client = dial(at);
+    let inside = stage.accept(&target);
+    let text = bytes(3);
+    let mut inside = Talk { stream: inside, left: &text, heard: Vec::new(), has_ended: false };
+    let mut client = Talk { stream: client, left: &[], heard: Vec::new(), has_ended: false };
+    let (mut dice, mut still) = (Dice::new(4), 0);
+    // Until the kernel's buffers are full, in the middle of a piece.
+    while still < 20 && !inside.left.is_empty() {
+        let left = inside.left.len();
+        inside.say(1 + dice.roll(5000));
+        still = if inside.left.len() == left { still + 1 } else { 0 };
+        stage.turn();
+    }
+    stage.until(|_| {
+        inside.say(1 << 20);
+        client.hear(1 << 20);
+        client.has_ended.then_some(())
+    });
+    assert!(client.heard == text);
+}
+
+#[test]
 fn beside_ten_downloads_a_short_answer_takes_its_turn() {
     let (mut stage, target) = (Stage::new(), Target::new());
     let (door, at) = stage.door(First::Nothing);
