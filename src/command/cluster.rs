@@ -41,6 +41,11 @@ impl Cluster {
         Ok(cluster)
     }
 
+    /// Gives this cluster another time: what is asked from now on ends at `until`.
+    pub fn until(&mut self, until: Instant) {
+        self.until = until;
+    }
+
     /// Runs a call within this cluster's time. A refusal says which commands grant what is missing.
     pub fn run<T>(&self, call: Call<T>) -> Result<T, Error> {
         let outcome = self.client.run(&self.token.sign(call), self.until);

@@ -1,6 +1,8 @@
 //! Waking and putting to sleep where no daemon runs: the named containers and nothing else, neither
 //! what they need nor what needs them. Prints nothing itself.
 
+mod guests;
+
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -20,6 +22,7 @@ use crate::plan::{self, Plan, StopMethod};
 
 use super::engine::{self, Engine};
 use super::orders::Teller;
+use guests::Room;
 
 /// How often a container is looked at that is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -73,17 +76,48 @@ impl Job<'_> {
     /// Does it for each name; the failure of one is no other's.
     pub fn run(&self, names: &[String], teller: &mut Teller) -> io::Result<()> {
         let mut places = self.places(teller);
+        let mut rooms = self.rooms(teller);
         let mut chosen: Vec<(usize, usize)> = Vec::new();
         for name in names {
-            match chosen_by(name, &places) {
+            match chosen_by(name, &places, &rooms) {
                 Ok(one) if chosen.contains(&one) => {}
                 Ok(one) => chosen.push(one),
                 Err(error) => teller.tell(&Done::unresolved(name, error))?,
             }
         }
+        // Clusters come after the engines.
+        let (containers, guests): (Vec<_>, Vec<_>) =
+            chosen.into_iter().partition(|(place, _)| *place < places.len());
+        let guests: Vec<_> = guests
+            .into_iter()
+            .filter_map(|(place, at)| {
+                let room = place.checked_sub(places.len())?;
+                let mut target = self.guest(rooms.get_mut(room)?, at)?;
+                let (now, begun) = (Instant::now(), self.begin_guest(&mut target));
+                Some(((room, at), now, begun))
+            })
+            .collect();
+        self.run_containers(containers, &mut places, teller)?;
+        for ((room, at), since, begun) in guests {
+            let Some(room) = rooms.get_mut(room) else { continue };
+            let engine = room.name.clone();
+            let name = room.guests.get(at).map(|guest| guest.container_name.clone());
+            let Some(mut target) = self.guest(room, at) else { continue };
+            let settled = begun.and_then(|begun| self.settle_guest(&mut target, since, begun));
+            teller.tell(&done(engine, name.unwrap_or_default(), settled))?;
+        }
+        Ok(())
+    }
+
+    fn run_containers(
+        &self,
+        chosen: Vec<(usize, usize)>,
+        places: &mut [Place],
+        teller: &mut Teller,
+    ) -> io::Result<()> {
         let began: Vec<_> = chosen
-            .iter()
-            .filter_map(|&(place, at)| {
+            .into_iter()
+            .filter_map(|(place, at)| {
                 let mut target = self.target(places.get_mut(place)?, at)?;
                 let (now, begun) = (Instant::now(), self.begin(&mut target));
                 Some(((place, at), now, begun))
@@ -275,15 +309,17 @@ fn done(engine: String, name: String, settled: Result<(State, Option<u64>), Stri
     Done { engine: Some(engine), error, name, state: Some(state), took_ms }
 }
 
-/// Which place, and which of its containers.
-fn chosen_by(name: &str, places: &[Place]) -> Result<(usize, usize), String> {
+/// Which place, and which of its containers; the clusters' places come after the engines'.
+fn chosen_by(name: &str, places: &[Place], rooms: &[Room]) -> Result<(usize, usize), String> {
+    let engines = places.iter().map(|place| (&place.name, &place.containers));
+    let clusters = rooms.iter().map(|room| (&room.name, &room.guests));
     let mut keys = Vec::new();
     let mut candidates = Vec::new();
-    for (at, place) in places.iter().enumerate() {
-        for (nth, container) in place.containers.iter().enumerate() {
+    for (at, (engine, containers)) in engines.chain(clusters).enumerate() {
+        for (nth, container) in containers.iter().enumerate() {
             keys.push((at, nth));
             candidates.push(Candidate {
-                engine: &place.name,
+                engine,
                 name: &container.container_name,
                 aliases: &container.aliases,
                 id: &container.container_id,

@@ -73,7 +73,8 @@ impl Daemon {
 
     /// Asks the engine for all about a container.
     pub(super) fn ask_about(&mut self, key: Key, asked: Asked) {
-        let Some(ward) = self.wards.get(&key) else { return };
+        // A guest has neither a process of this machine nor an exit code.
+        let Some(ward) = self.wards.get(&key).filter(|ward| !ward.is_guest) else { return };
         let (engine, call) = (ward.engine, call::inspect(&ward.id));
         let number = self.number(asked);
         self.follow.ask(engine, (number, call), &mut self.reactor);

@@ -128,7 +128,7 @@ impl Daemon {
     fn saw(&mut self, key: Key, engine: usize, id: &str) {
         let Some(container) = self.follow.container(engine, id) else { return };
         let Some(sight) = self.sight(key, container) else { return };
-        if sight.life != Life::Runs && self.is_job(key) {
+        if sight.life != Life::Runs && !self.is_guest(key) && self.is_job(key) {
             // What it ended with comes with it.
             return self.ask_about(key, Asked::Exit(key));
         }
