@@ -86,7 +86,7 @@ impl Daemon {
     pub(super) fn arrange(&mut self) {
         let defaults = self.config.idle.defaults();
         let now = self.reactor.now();
-        let mut all = Vec::new();
+        let (mut all, mut refused) = (Vec::new(), Vec::new());
         for view in self.follow.engines() {
             let means = self.means(view.place);
             for container in view.containers {
@@ -103,14 +103,20 @@ impl Daemon {
                         role: ward::role(container, ward),
                         terms,
                     }),
-                    Err(problem) => ward.rules = Err(problem),
+                    Err(problem) => {
+                        if ward.rules.is_ok() {
+                            ward.rules = Err(problem);
+                        }
+                        refused.push(key);
+                    }
                 }
             }
         }
         let actions = self.fleet.arrange(&all, now);
         // What is left alone, though its labels ask for sleep, is shown with the reason.
         let fleet = &self.fleet;
-        let is_there = |key: &Key| all.iter().any(|known| known.member.key == *key);
+        let is_there =
+            |key: &Key| refused.contains(key) || all.iter().any(|known| known.member.key == *key);
         self.wards.retain(|key, ward| {
             fleet.machine(*key).is_some() || ward.is_asked_for && is_there(key)
         });

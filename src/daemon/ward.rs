@@ -180,6 +180,10 @@ fn rules(plan: &Plan, container: &Container) -> Result<Rules, String> {
     if is_asked_for(container) && container.idlewatcher_config.is_none() {
         let mut wrong = Vec::new();
         plan::read(&container.labels, &[], &Defaults::default(), &mut wrong);
+        // Good labels, but not for a guest.
+        if wrong.is_empty() {
+            wrong.clone_from(&container.errors);
+        }
         return Err(wrong.join("; "));
     }
     Rules::of(plan, Network::of(&container.network_mode), Doors::None)

@@ -75,7 +75,7 @@ pub fn meaning(words: &str) -> Option<Why> {
     if words.ends_with("already running") || words.ends_with("not running") {
         Some(Why::AlreadySo)
     } else if is("is locked (") || is("can't lock file") || is("got lock timeout") {
-        Some(Why::Conflict(format!("{words}: it is tried again later")))
+        Some(Why::Conflict(format!("{words}: try again later")))
     } else if words.starts_with("Configuration file '") && words.ends_with("does not exist")
         || words.starts_with("hostname lookup '")
         || is("no such task")
