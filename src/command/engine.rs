@@ -39,7 +39,18 @@ pub fn configured(source: &Source, env: &Env) -> Result<Config, Vec<String>> {
         config.engines = vec![config::named_on_the_command_line(url, env, &config.agents)];
         config.proxmox.clear();
     }
+    warn_of_trust(&config);
     Ok(config)
+}
+
+/// What is not verified is told at every start.
+fn warn_of_trust(config: &Config) {
+    let hosts = config.engines.iter().filter_map(|one| Some((&one.name, one.host.as_ref().ok()?)));
+    let engines = hosts.map(|(name, host)| (name, &host.endpoint));
+    let clusters = config.proxmox.iter().map(|one| (&one.name, &one.endpoint));
+    for (name, _) in engines.chain(clusters).filter(|(_, at)| at.trusts_anybody()) {
+        log::warn!("{name}: its certificate is not checked (insecure: true)");
+    }
 }
 
 /// What the containers of an engine are told to come from.

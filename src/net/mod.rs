@@ -38,6 +38,13 @@ pub struct Endpoint {
     pub route: Route,
 }
 
+impl Endpoint {
+    /// Whether anybody is believed to be the other side.
+    pub fn trusts_anybody(&self) -> bool {
+        matches!(&self.route, Route::Tls { tls: Tls { trust: Trust::Insecure, .. }, .. })
+    }
+}
+
 /// The four ways to a byte stream.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Route {
