@@ -38,7 +38,14 @@ impl World {
                 for (delay, effect) in course.effects {
                     self.after(delay, Happening::Effect(key, effect));
                 }
-                let (delay, answer) = course.answer;
+                let (mut delay, answer) = course.answer;
+                if self.is_polled(key) && !lost {
+                    // Its task is looked at, or only asked somebody else for it and tells nothing.
+                    delay += self.dice.below(1_000);
+                    if answer.is_ok() && self.dice.percent(10) {
+                        return Ok(());
+                    }
+                }
                 let input = match answer {
                     Ok(()) => Input::Accepted(ticket),
                     Err(why) => Input::Refused(ticket, why),

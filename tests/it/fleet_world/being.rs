@@ -21,6 +21,8 @@ pub struct Being {
     /// Its engine.
     pub host: usize,
     pub body: Engine,
+    /// It is a guest of a cluster.
+    pub is_guest: bool,
     /// It runs to its end by itself.
     pub is_brief: bool,
     pub role: Role,
@@ -63,6 +65,12 @@ pub fn terms(dice: &mut Dice, is_calm: bool) -> Terms {
     Terms { idle_timeout, wake_timeout, turn_timeout, ready, sleep, kill_after, kind }
 }
 
+/// The same for a guest.
+pub fn unfrozen(terms: Terms) -> Terms {
+    let sleep = if terms.sleep == Order::Pause { Order::Stop } else { terms.sleep };
+    Terms { sleep, ..terms }
+}
+
 impl Being {
     pub fn new(dice: &mut Dice, at: usize, is_calm: bool) -> Being {
         let is_brief = dice.percent(20);
@@ -83,6 +91,7 @@ impl Being {
             name: format!("c{at}"),
             host: at % 2,
             body: Engine { calm: is_calm, ..Engine::new(life, slowness) },
+            is_guest: false,
             is_brief,
             role,
             terms: terms(dice, is_calm),
@@ -106,6 +115,18 @@ impl Being {
         };
         being.told = being.sight(0).unwrap();
         being
+    }
+
+    /// The same as a guest of a cluster: it has neither health check nor exit code, and is never
+    /// frozen.
+    pub fn made_guest(mut self) -> Being {
+        if self.body.life == Some(Down(Nap::Paused)) {
+            self.body.life = Some(Down(Nap::Stopped));
+        }
+        (self.is_guest, self.has_check, self.is_brief) = (true, false, false);
+        self.terms = unfrozen(self.terms);
+        self.told = self.sight(0).unwrap();
+        self
     }
 
     /// What it needs of those before it, now and then of any.
@@ -145,7 +166,7 @@ impl Being {
             (true, false) => Health::Starting,
             (true, true) => Health::Healthy,
         };
-        let exit = if life == Down(Nap::Stopped) { self.exit } else { None };
+        let exit = self.exit.filter(|_| life == Down(Nap::Stopped) && !self.is_guest);
         Some(Sight { life, health, exit })
     }
 

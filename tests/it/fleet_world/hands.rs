@@ -7,13 +7,17 @@ use drowse::idle::backend::Life;
 use drowse::idle::fleet::{Role, Sight};
 use drowse::idle::group::Key;
 use drowse::idle::message::Input;
+use drowse::idle::state::Phase;
 
-use super::being::terms;
+use super::being::{terms, unfrozen};
 use super::world::{Happening, RELIST_MS, World, Wrong};
 use crate::idle_world::engine::Effect;
 
 /// What happens is told at the latest after this, unless it is lost.
 pub const LATE_MS: u64 = 3_000;
+/// A cluster's list comes so often, and a look at a guest that starts or stops.
+const LIST_MS: u64 = 10_000;
+const GLANCE_MS: u64 = 1_000;
 /// An engine is away for so long at most.
 pub const AWAY_MS: u64 = 8_000;
 
@@ -51,11 +55,24 @@ impl World {
         }
         if life.is_none() {
             self.recreate(key);
-        } else if self.is_wild() && !is_calm && self.dice.percent(3) {
+        }
+        if self.is_polled(key) {
+            let delay = self.until_looked_at(key);
+            self.after(delay, Happening::Look(key));
+            return Ok(());
+        }
+        if life.is_some() && self.is_wild() && !is_calm && self.dice.percent(3) {
             return Ok(());
         }
         self.told_soon(key);
         Ok(())
+    }
+
+    /// A guest that starts or stops is looked at every second, any other every ten.
+    fn until_looked_at(&mut self, key: Key) -> u64 {
+        let phase = self.fleet.machine(key).map(|machine| machine.state().phase());
+        let moves = matches!(phase, Some(Phase::Waking | Phase::GoingToSleep));
+        self.dice.within(1, if moves { GLANCE_MS } else { LIST_MS })
     }
 
     /// As `compose up` does it: another container takes the name.
@@ -71,6 +88,9 @@ impl World {
         (new.is_brief, new.has_check) = (being.is_brief, being.has_check && !being.is_brief);
         new.body.life = Some(Life::Down(drowse::idle::backend::Nap::Stopped));
         new.told.life = Life::Down(drowse::idle::backend::Nap::Stopped);
+        if self.hosts[new.host].is_polled {
+            new = new.made_guest();
+        }
         self.born += 1;
         let delay = self.dice.within(LATE_MS + AWAY_MS + RELIST_MS, 40_000);
         self.after(delay, Happening::Again(Box::new(new)));
@@ -87,7 +107,7 @@ impl World {
     }
 
     /// How it is now, after what is told already; now and then twice.
-    fn told_soon(&mut self, key: Key) {
+    pub fn told_soon(&mut self, key: Key) {
         let (now, is_rough) = (self.now, self.is_wild() && !self.is_calm);
         let late = is_rough && self.dice.percent(5);
         let delay = self.dice.below(if late { LATE_MS } else { 20 });
@@ -170,7 +190,7 @@ impl World {
             _ if self.is_calm => Ok(()),
             46..60 => self.hands(key, soon, Effect::End(run)),
             60..72 => self.hands(key, soon, Effect::Start),
-            72..77 => self.hands(key, soon, Effect::Pause),
+            72..77 if !self.is_polled(key) => self.hands(key, soon, Effect::Pause),
             77..82 => self.hands(key, soon, Effect::Unpause),
             82..88 => {
                 self.after(soon, Happening::Effect(key, Effect::End(run)));
@@ -206,7 +226,8 @@ impl World {
         let is_calm = self.is_calm;
         for being in self.beings.values_mut().filter(|being| !being.is_brief) {
             if self.dice.percent(30) {
-                being.terms = terms(&mut self.dice, is_calm);
+                let new = terms(&mut self.dice, is_calm);
+                being.terms = if self.hosts[being.host].is_polled { unfrozen(new) } else { new };
             }
             if self.dice.percent(10) && !is_calm {
                 being.role = self.dice.one(&[Role::Managed, Role::Follows, Role::Stays]);

@@ -70,7 +70,11 @@ impl World {
         let is_done = told.life == Down(Nap::Stopped) && told.exit == Some(0);
         let is_well = !being.has_check || told.health == Health::Healthy;
         match condition {
-            Condition::ServiceStarted => told.life == Runs || being.is_brief && is_done,
+            // One that had its turn and ended well, by an event that may have come late.
+            Condition::ServiceStarted => {
+                let fell = || self.fleet.machine(need).is_some_and(|m| failed(m.state()));
+                told.life == Runs || is_done && (being.is_brief || fell())
+            }
             Condition::ServiceHealthy => told.life == Runs && is_well,
             Condition::ServiceCompletedSuccessfully => is_done,
         }
@@ -225,4 +229,8 @@ impl World {
 
 fn ms(duration: Duration) -> u64 {
     duration.as_millis() as u64
+}
+
+fn failed(state: &State) -> bool {
+    matches!(state, State::Failed(_))
 }

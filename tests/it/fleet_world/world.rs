@@ -42,6 +42,8 @@ pub enum Happening {
     Flow(Key, u32, u64),
     /// The health check of that run passes.
     Check(Key, u32),
+    /// A guest is looked at.
+    Look(Key),
     Peek(Key),
     Client,
     Poll,
@@ -55,6 +57,8 @@ pub enum Happening {
 /// One of the two engines.
 #[derive(Clone, Default)]
 pub struct Host {
+    /// It has no events: it is a cluster, and its guests are looked at.
+    pub is_polled: bool,
     pub stream: u32,
     /// When the last event that is under way comes.
     pub stream_at: u64,
@@ -94,6 +98,13 @@ impl World {
         let count = 2 + dice.below(7) as usize;
         let mut beings: Vec<Being> =
             (0..count).map(|at| Being::new(&mut dice, at, is_calm)).collect();
+        let mut hosts: [Host; 2] = Default::default();
+        hosts[1].is_polled = !is_calm && dice.percent(50);
+        let as_told = |being: Being| match hosts[being.host].is_polled {
+            true => being.made_guest(),
+            false => being,
+        };
+        beings = beings.into_iter().map(as_told).collect();
         let others = beings.clone();
         beings.iter_mut().for_each(|being| being.tie(&mut dice, &others));
         let max_waking = 1 + dice.below(3) as usize;
@@ -107,7 +118,7 @@ impl World {
             max_waking,
             fleet: Fleet::new(max_waking),
             beings: beings.into_iter().map(|being| (being.key, being)).collect(),
-            hosts: Default::default(),
+            hosts,
             born: count,
             begun: BTreeSet::new(),
             tally: BTreeMap::new(),
@@ -271,6 +282,10 @@ impl World {
                 self.checked(key, run);
                 Ok(())
             }
+            Happening::Look(key) => {
+                self.told_soon(key);
+                Ok(())
+            }
             Happening::Peek(key) => self.peek(key),
             Happening::Client => self.client(),
             Happening::Poll => self.poll(),
@@ -291,13 +306,19 @@ impl World {
         self.beings.get(&key).is_some_and(|being| self.hosts[being.host].is_lost)
     }
 
+    pub fn is_polled(&self, key: Key) -> bool {
+        self.beings.get(&key).is_some_and(|being| self.hosts[being.host].is_polled)
+    }
+
     fn sample(&mut self, key: Key, ticket: Ticket, delay: u64) -> Result<(), Wrong> {
-        let (now, lost) = (self.now, self.is_lost(key));
+        let (now, lost, is_polled) = (self.now, self.is_lost(key), self.is_polled(key));
         let Some(being) = self.beings.get(&key).filter(|_| !lost) else {
             return Ok(());
         };
         let what = match being.sight(now) {
             Some(sight) => Happening::Status(key, ticket, sight),
+            // Whether it has moved or is gone the list tells.
+            None if is_polled => Happening::Look(key),
             None => Happening::Tell(key, Input::Gone),
         };
         self.after(delay, what);
