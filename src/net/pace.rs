@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// The turns so far. On a busy machine most of a turn's time is spent waiting for a CPU: that is why
-/// the time it had one is told beside it.
+/// The turns so far. On a busy machine most of a turn's time is spent waiting for a CPU: that is
+/// why the time it had one is told beside it.
 #[derive(Debug, Default)]
 pub struct Pace {
     longest: Duration,
