@@ -198,7 +198,8 @@ impl Watch {
             Phase::Listing => None,
             Phase::Resting { poll_at } => Some(poll_at),
         };
-        let free = |entry: &&Entry| self.under_way(entry.node()) < READS_PER_NODE;
+        // As long as it is away nothing is told of its guests, and so nothing read.
+        let free = |entry: &&Entry| !self.lost && self.under_way(entry.node()) < READS_PER_NODE;
         let reads = self.entries.values().filter(free).filter_map(Entry::due);
         phase.into_iter().chain(reads).min()
     }
@@ -236,7 +237,7 @@ impl Watch {
                 | Input::Reached(..),
             ) => {}
         }
-        if let Phase::Listing | Phase::Resting { .. } = self.phase {
+        if !self.lost && matches!(self.phase, Phase::Listing | Phase::Resting { .. }) {
             self.read(now, &mut out);
         }
         out
@@ -313,7 +314,7 @@ impl Watch {
                 shown = (!entry.is_old(now)).then_some(look);
                 told
             }
-            Input::Reached(_, interfaces) => entry.reached(interfaces, now),
+            Input::Reached(_, interfaces) => entry.reached(interfaces, (version, now)),
             Input::Tick | Input::Agreed(_) | Input::Listed(_) | Input::Failed(_) => return,
         };
         if self.attended.contains(&vmid) {

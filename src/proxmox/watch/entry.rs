@@ -79,6 +79,8 @@ impl Guest {
 
 /// What is said of a guest: the word for it, and the guest.
 pub(super) type Said = Option<(&'static str, Guest)>;
+/// Where it is reached; `None`: that can't be asked now.
+type Reached = Option<Vec<Interface>>;
 
 /// A question, and when it is next to be asked.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -131,6 +133,8 @@ pub(super) struct Entry {
     /// Somebody wants a look that begins after now; the one under way is not that.
     look_again: bool,
     addresses: Ask,
+    /// The answer that is under way is of an earlier run, or was not to be asked for.
+    addresses_old: bool,
     address_wait: Duration,
 }
 
@@ -149,6 +153,7 @@ impl Entry {
             look: Ask::Rests,
             look_again: false,
             addresses: Ask::Rests,
+            addresses_old: false,
             address_wait: ADDRESS_FIRST,
         }
     }
@@ -249,7 +254,7 @@ impl Entry {
         }
         if old.status != self.guest.status {
             (self.guest.interfaces, self.address_wait) = (Vec::new(), ADDRESS_FIRST);
-            self.addresses = Ask::Rests;
+            self.forget_addresses();
             if self.guest.status == Status::Running {
                 self.review(now);
             }
@@ -259,13 +264,17 @@ impl Entry {
     }
 
     /// Where it is reached was answered, or not.
-    pub(super) fn reached(&mut self, interfaces: Option<Vec<Interface>>, now: Instant) -> Said {
+    pub(super) fn reached(&mut self, found: Reached, (version, now): (Version, Instant)) -> Said {
         if self.addresses != Ask::UnderWay {
             return None;
         }
-        let old = self.guest.clone();
-        self.guest.interfaces = interfaces.unwrap_or_default();
         self.addresses = Ask::Rests;
+        if std::mem::take(&mut self.addresses_old) {
+            self.want_addresses(version, now);
+            return None;
+        }
+        let old = self.guest.clone();
+        self.guest.interfaces = found.unwrap_or_default();
         if self.guest.interfaces.iter().all(|one| one.addresses.is_empty()) {
             self.addresses = Ask::At(now + self.address_wait);
             self.address_wait = (self.address_wait * 2).min(ADDRESS_LAST);
@@ -310,8 +319,15 @@ impl Entry {
         self.config.by(now);
     }
 
+    /// Asks for none for now; what is under way is not what will be wanted.
+    fn forget_addresses(&mut self) {
+        self.addresses_old = self.addresses == Ask::UnderWay;
+        self.addresses = if self.addresses_old { Ask::UnderWay } else { Ask::Rests };
+    }
+
     /// What is under way will not be answered.
     pub(super) fn give_up(&mut self, now: Instant) {
+        self.addresses_old = false;
         for ask in [&mut self.config, &mut self.look, &mut self.addresses] {
             if *ask == Ask::UnderWay {
                 *ask = Ask::At(now);
@@ -358,7 +374,7 @@ impl Entry {
         let wants = self.guest.wants_addresses();
         self.guest.is_silent = wants && !version.tells_interfaces();
         if !wants || self.guest.is_silent {
-            self.addresses = Ask::Rests;
+            self.forget_addresses();
         } else if self.addresses == Ask::Rests && self.guest.interfaces.is_empty() {
             self.addresses = Ask::At(now);
         }
