@@ -6,6 +6,7 @@ pub mod asked;
 pub mod guest;
 pub mod schema;
 pub mod shape;
+pub mod stage;
 pub mod state;
 pub mod wire;
 
@@ -15,6 +16,8 @@ use std::thread;
 
 pub use guest::{Course, Guest};
 use state::{Mood, Seen, State};
+
+use crate::net::tls::file;
 
 /// The releases whose manners are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,8 +89,27 @@ impl Cluster {
         self.change(|state| state.seen.clone())
     }
 
+    /// The requests so far that contain this, as lines.
+    pub fn asked(&self, what: &str) -> Vec<String> {
+        let lines = self.seen().into_iter().map(|seen| seen.line);
+        lines.filter(|line| line.contains(what)).collect()
+    }
+
     pub fn url(&self) -> String {
         format!("https://127.0.0.1:{}", self.port)
+    }
+
+    /// The entry of `providers.proxmox` that reaches it.
+    pub fn entry(&self) -> String {
+        self.entry_with(&format!("{{ca_file: {}}}", file("ca.pem").display()))
+    }
+
+    /// The same with another `tls:` section.
+    pub fn entry_with(&self, tls: &str) -> String {
+        format!(
+            "{{url: \"{}\", token_id: sleeper@pve!t1, secret: a-secret, tls: {tls}}}",
+            self.url()
+        )
     }
 }
 

@@ -102,7 +102,7 @@ fn a_task_s_end_says_what_came_of_it() {
         ),
         (
             Guest { lock: Some("backup"), ..start("OK") },
-            Err(Why::Conflict("CT is locked (backup): it is tried again later".into())),
+            Err(Why::Conflict("CT is locked (backup): try again later".into())),
             Status::Stopped,
         ),
         (

@@ -35,6 +35,7 @@ impl World {
                 };
                 self.after(delay, Happening::Tell(input));
             }
+            Action::ReadStatus(ticket) if self.polled => self.look_for(ticket),
             Action::ReadStatus(ticket) if !self.lost => {
                 let (ask, answer) = (self.dice.below(20), self.dice.below(30));
                 self.after(ask, Happening::Sample(ticket, answer));

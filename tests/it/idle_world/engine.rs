@@ -48,12 +48,14 @@ pub struct Engine {
     pub slowness: u64,
     /// It obeys at once and refuses nothing that can be done.
     pub calm: bool,
+    /// A cluster: its orders are tasks, which are followed, and something else may hold a guest.
+    pub polled: bool,
 }
 
 impl Engine {
     pub fn new(life: Life, slowness: u64) -> Engine {
         let life = Some(life);
-        Engine { life, run: 1, ready_at: 0, doomed: 0, slowness, calm: false }
+        Engine { life, run: 1, ready_at: 0, doomed: 0, slowness, calm: false, polled: false }
     }
 
     /// Whether the application would answer.
@@ -70,7 +72,14 @@ impl Engine {
             let no = Why::Refused { status: 500, message: "port is already allocated".into() };
             return Course::refused(dice.within(1, 200), no);
         }
+        if !self.calm && self.polled && dice.percent(4) {
+            let no = Why::Conflict("CT is locked (backup)".into());
+            return Course::refused(dice.within(20, 1_000), no);
+        }
         let mut course = self.obeyed(order, dice);
+        if self.polled {
+            course.answer.0 += dice.below(1_000);
+        }
         if !self.calm && dice.percent(4) {
             // The answer is lost, and the order perhaps with it.
             if dice.percent(50) {

@@ -21,7 +21,14 @@ const AWAY_MS: u64 = 10_000;
 pub const RELIST_MS: u64 = 15_000;
 
 /// Terms as plans have them, only shorter.
-pub fn terms(dice: &mut Dice) -> Terms {
+pub fn terms(dice: &mut Dice, polled: bool) -> Terms {
+    let all = any_terms(dice);
+    let sleep = if polled && all.sleep == Order::Pause { Order::Stop } else { all.sleep };
+    let ready = all.ready.filter(|ready| !polled || *ready == Ready::Probe);
+    Terms { sleep, ready, ..all }
+}
+
+fn any_terms(dice: &mut Dice) -> Terms {
     let mut one = |of: &[u64]| Duration::from_millis(dice.one(of));
     Terms {
         idle_timeout: Some(one(&[0, 5_000, 5_000, 9_000, 9_000, 30_000])).filter(|t| !t.is_zero()),
@@ -58,6 +65,9 @@ impl World {
     }
 
     fn told_soon(&mut self, input: Input) {
+        if self.polled {
+            return;
+        }
         let late = self.is_wild() && self.dice.percent(5);
         let delay = self.dice.below(if late { LATE_MS } else { 20 });
         self.stream_at = self.stream_at.max(self.now + delay);
@@ -98,6 +108,7 @@ impl World {
     pub fn engine_back(&mut self) -> Result<(), Wrong> {
         self.lost = false;
         self.stream_at = self.now;
+        self.looks.shown = self.engine.life;
         self.step(told(self.engine.life))?;
         if self.has_health && self.engine.answers(self.now) {
             self.step(Input::Healthy)?;
@@ -115,6 +126,8 @@ impl World {
         self.after(next, Happening::Mischief);
         let (run, soon) = (self.engine.run, self.dice.below(3_000));
         match self.dice.below(100) {
+            // No guest is frozen.
+            14..23 if self.polled => Ok(()),
             0..8 => self.hands(soon, Effect::End(run)),
             8..14 => self.hands(soon, Effect::Start),
             14..18 => self.hands(soon, Effect::Pause),
@@ -150,7 +163,7 @@ impl World {
     }
 
     fn reload(&mut self) -> Result<(), Wrong> {
-        self.terms = terms(&mut self.dice);
+        self.terms = terms(&mut self.dice, self.polled);
         self.budget = self.budget.max(budget(&self.terms));
         self.step(Input::Reload(self.terms))
     }
@@ -163,7 +176,7 @@ pub fn budget(terms: &Terms) -> u64 {
     (killed + terms.turn_timeout + terms.wake_timeout).as_millis() as u64 + 6_000
 }
 
-fn told(life: Option<Life>) -> Input {
+pub fn told(life: Option<Life>) -> Input {
     match life {
         Some(life @ (Runs | Down(Nap::Stopped | Nap::Paused))) => Input::Saw(life),
         None => Input::Gone,

@@ -14,6 +14,7 @@ use drowse::plan::Ready;
 use super::dice::Dice;
 use super::engine::{Effect, Engine};
 use super::hands::{RELIST_MS, budget, terms};
+use super::looks::{LOOK_MS, Looks};
 
 use Life::{Down, Runs};
 
@@ -22,6 +23,8 @@ const WILD_MS: u64 = 120_000;
 const QUIET_MS: u64 = 400_000;
 /// The counters are read so often.
 const POLL_MS: u64 = 2_000;
+/// From this seed on the engine is a cluster of guests.
+pub const POLLED_FROM: u64 = 10_000;
 /// More steps than any world needs.
 const STEPS_LIMIT: u32 = 40_000;
 
@@ -45,6 +48,10 @@ pub enum Happening {
     Peek,
     Poll,
     Relist,
+    /// A polled engine is asked what the container does; the number of that round of looks.
+    Look(u32),
+    /// The answer to that, if the stream of that number is still the one; `None`: none came.
+    Looked(u32, Option<Option<Life>>),
     Mischief,
     EngineBack,
 }
@@ -77,6 +84,9 @@ pub struct World {
     pub stream: u32,
     pub stream_at: u64,
     pub lost: bool,
+    /// The engine tells nothing and has to be looked at: a cluster of guests.
+    pub polled: bool,
+    pub looks: Looks,
     /// What the machine was told last.
     pub told: Life,
     /// The run that the machine knows of.
@@ -104,14 +114,16 @@ pub fn play(seed: u64, trace: bool) -> Result<World, Box<(Wrong, World)>> {
 impl World {
     fn new(seed: u64, trace: bool) -> World {
         let mut dice = Dice::new(seed);
+        let polled = seed >= POLLED_FROM;
         let life = dice.one(&[Runs, Down(Nap::Stopped), Down(Nap::Stopped), Down(Nap::Paused)]);
-        let terms = terms(&mut dice);
+        let life = if polled && life != Runs { Down(Nap::Stopped) } else { life };
+        let terms = terms(&mut dice, polled);
         let slowness = dice.one(&[30, 400, 3_000, 12_000]);
         let t0 = Instant::now();
         let (machine, actions) = Machine::new(life, terms, t0);
-        let engine = Engine::new(life, slowness);
-        let has_health = terms.ready == Some(Ready::Healthy) || dice.percent(30);
-        let (boot, remote) = (dice.one(&[0, 50, 1_500, 6_000, 60_000]), dice.percent(30));
+        let engine = Engine { polled, ..Engine::new(life, slowness) };
+        let has_health = terms.ready == Some(Ready::Healthy) || !polled && dice.percent(30);
+        let (boot, remote) = (dice.one(&[0, 50, 1_500, 6_000, 60_000]), polled || dice.percent(30));
         let mut world = World {
             dice,
             t0,
@@ -132,6 +144,8 @@ impl World {
             stream: 0,
             stream_at: 0,
             lost: false,
+            polled,
+            looks: Looks::new(life),
             told: life,
             known_run: 1,
             needed: false,
@@ -147,6 +161,7 @@ impl World {
             (world.dice.below(5_000), Happening::Client),
             (world.dice.below(POLL_MS), Happening::Poll),
             (RELIST_MS, Happening::Relist),
+            (LOOK_MS / 2, Happening::Look(0)),
             (world.dice.below(9_000), Happening::Mischief),
             (WILD_MS + 1, Happening::Mischief),
         ] {
@@ -224,6 +239,7 @@ impl World {
             self.known_run = self.engine.run;
         }
         let actions = self.machine.step(input, now);
+        self.attend();
         if let (Some(trace), Some(input)) = (&mut self.trace, was) {
             let (now, life) = (self.now, self.engine.life);
             let state = format!("{:?}", self.machine.state());
@@ -282,6 +298,11 @@ impl World {
                 self.relist();
                 Ok(())
             }
+            Happening::Look(number) => {
+                self.look(number);
+                Ok(())
+            }
+            Happening::Looked(stream, life) => self.looked(stream, life),
             Happening::Mischief => self.mischief(),
             Happening::EngineBack => self.engine_back(),
         }

@@ -84,8 +84,16 @@ impl Guest {
         }
     }
 
+    pub fn named(self, name: &str) -> Guest {
+        Guest { name: name.into(), ..self }
+    }
+
     pub fn running(self) -> Guest {
         Guest { up_since: Some(Instant::now()), netin: 5000, netout: 3000, ..self }
+    }
+
+    pub fn notes(self, notes: &str) -> Guest {
+        Guest { notes: Some(notes.into()), ..self }
     }
 
     pub fn on(self, node: &str) -> Guest {

@@ -95,6 +95,7 @@ pub enum Effect {
 /// A request that came.
 #[derive(Clone, Debug)]
 pub struct Seen {
+    pub at: Instant,
     /// `POST /nodes/pve/lxc/101/status/start`, without `/api2/json`, with its query.
     pub line: String,
     pub body: String,
@@ -208,6 +209,7 @@ impl State {
     pub fn note(&mut self, request: &Request, connection: usize) {
         let path = request.target.strip_prefix("/api2/json").unwrap_or(&request.target);
         self.seen.push(Seen {
+            at: Instant::now(),
             line: format!("{} {path}", request.method),
             body: String::from_utf8_lossy(&request.body).into_owned(),
             connection,

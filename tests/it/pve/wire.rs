@@ -124,7 +124,8 @@ fn attend(stream: TcpStream, tls: &Arc<ServerConfig>, desk: Desk) -> Option<()> 
             state.note(&request, desk.number);
             match state.mood {
                 Mood::Answers => answer::answer(&mut state, &desk.rules, &request, Instant::now()),
-                _ => Answer::Never,
+                Mood::Hangs | Mood::Deaf => Answer::Never,
+                Mood::Refuses => return None,
             }
         };
         let reply = match answer {
