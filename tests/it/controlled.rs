@@ -62,7 +62,7 @@ fn at(socket: &Path, line: &str) -> Outcome {
 
 fn web() -> Value {
     json!({
-        "backend": "docker", "container_id": "ab12", "door": null, "engine": "pi",
+        "backend": "docker", "container_id": "ab12", "doors": [], "engine": "pi",
         "kept_for_ms": null, "last_wake_at": "2026-11-21T09:05:35.5Z", "last_wake_ms": 812,
         "name": "web", "problems": ["proxy.x: unknown"], "sleeps_in_ms": 61_500,
         "state": "awake", "usual_wake_ms": 900, "why": "bytes",
@@ -71,7 +71,7 @@ fn web() -> Value {
 
 fn db() -> Value {
     json!({
-        "backend": "docker", "container_id": "cd34", "door": null, "engine": "attic",
+        "backend": "docker", "container_id": "cd34", "doors": [], "engine": "attic",
         "kept_for_ms": 3_600_000, "last_wake_at": null, "last_wake_ms": null, "name": "db",
         "problems": [], "sleeps_in_ms": 3_600_000, "state": "going_to_sleep",
         "usual_wake_ms": null, "why": null,
