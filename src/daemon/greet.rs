@@ -27,8 +27,8 @@ pub enum Wakes {
     NotYet,
 }
 
-/// Decides by what was said, what the labels ask for, and whether it wakes already. Where there is a
-/// `start_endpoint`, only that path begins a wake; who comes while it wakes is held like others.
+/// Decides by what was said, what the labels ask for, and whether it wakes already. Where there is
+/// a `start_endpoint`, only that path begins a wake; who comes while it wakes is held like others.
 pub fn greet(said: &Said, plan: &Plan, wakes: Wakes) -> Greeting {
     let is_open = plan.start_endpoint.is_none() || wakes == Wakes::Already;
     match said {

@@ -1,5 +1,5 @@
-//! What all doors share: whether rules can be made, sockets that were handed over, where metrics are
-//! served. One container's doors are tended in `doors`.
+//! What all doors share: whether rules can be made, sockets that were handed over, where metrics
+//! are served. One container's doors are tended in `doors`.
 
 use std::net::SocketAddr;
 

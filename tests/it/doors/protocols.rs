@@ -1,5 +1,5 @@
-//! What is held is passed on as it came: IPv6, datagrams, uploads, websockets, TLS, and servers that
-//! speak first.
+//! What is held is passed on as it came: IPv6, datagrams, uploads, websockets, TLS, and servers
+//! that speak first.
 
 use std::io::{Read, Write};
 use std::net::UdpSocket;
@@ -48,7 +48,8 @@ fn whatever_is_spoken_survives_being_held() {
     );
     create("tls", "8006:80", &tls, &mounts);
     let switch = format!(
-        "{HEAD}; print $c \"HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\n\\r\\n\"; \
+        "{HEAD}; print $c \"HTTP/1.1 101 Switching Protocols\\r\\n\"; \
+         print $c \"Upgrade: websocket\\r\\n\\r\\n\"; \
          while (sysread $c, $b, 4096) {{ print $c $b }}"
     );
     create("socket", "8002:80", &tcp(&switch), &mounts);

@@ -141,8 +141,7 @@ impl Stage {
         (outcome.status, outcome.stdout + &outcome.stderr)
     }
 
-    /// Creates a container that sleeps after `idle`, publishes `ports` and has `labels`, and runs it
-    /// once, so that it has the door.
+    /// Creates a container with these arguments and waits until the daemon knows it.
     #[track_caller]
     pub fn create(&self, name: &str, script: &str, args: &[&str]) {
         let mut all = vec!["create", "--name", name];
