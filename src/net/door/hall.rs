@@ -384,6 +384,9 @@ fn cannot(at: SocketAddr, error: &std::io::Error) -> Why {
 fn allow_descriptors() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
+    if limit.current == limit.maximum {
+        return;
+    }
     let raised = Rlimit { current: limit.maximum, ..limit };
     if let Err(errno) = setrlimit(Resource::Nofile, raised) {
         log::warn!("no more than {:?} descriptors: {}", limit.current, plain(&errno.into()));

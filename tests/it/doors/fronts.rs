@@ -21,7 +21,7 @@ fn browser() -> Option<&'static str> {
 #[test]
 fn without_rules_drowse_stands_in_and_front_doors_need_none() {
     let config = format!("{POLL}\ndoors: {{redirect: off}}\nmetrics: 127.0.0.1:9420");
-    let Some(stage) = Stage::start("drfront", &config) else { return };
+    let Some(mut stage) = Stage::start("drfront", &config) else { return };
     stage.enter();
     let idle = |more: &[&'static str]| [&IDLE[..], more].concat();
     stage.create("stood", SLOW, &idle(&["-p", "8080:80"]));
@@ -55,6 +55,21 @@ fn without_rules_drowse_stands_in_and_front_doors_need_none() {
     who_fails_is_told(&stage);
     it_is_counted(&stage);
     hostile_heads_get_nowhere(&stage);
+    by_hand_and_killed_hard(&mut stage);
+}
+
+/// While a stand-in door stands its container can't be started by hand; a daemon killed hard leaves
+/// no door.
+fn by_hand_and_killed_hard(stage: &mut Stage) {
+    stage.until_held("stood");
+    assert_ne!(stage.docker(&["start", "stood"]).0, Some(0));
+    assert_eq!(body(at("127.0.0.1:8080")).unwrap(), "slow\n");
+    stage.until_held("stood");
+    stage.signal(rustix::process::Signal::KILL);
+    stage.ended();
+    assert!(body(at("127.0.0.1:8080")).is_err() && body(at("127.0.0.1:9080")).is_err());
+    assert_eq!(stage.docker(&["start", "stood"]).0, Some(0));
+    until("it answers", || body(at("127.0.0.1:8080")).is_ok_and(|heard| heard == "slow\n"));
 }
 
 fn only_its_endpoint_wakes(stage: &Stage) {
