@@ -9,7 +9,7 @@ use crate::idle::fleet::{Known, Sight};
 use crate::idle::group::{Key, Member};
 use crate::idle::lxc;
 use crate::idle::message::Input;
-use crate::idle::state::Phase;
+use crate::idle::state::{Phase, State};
 use crate::plan::Condition;
 
 use super::Daemon;
@@ -162,8 +162,11 @@ impl Daemon {
         let Some(container) = self.follow.container(engine, id) else { return };
         let Some(sight) = self.sight(key, container) else { return };
         self.renew_gate(key);
-        if sight.life != Life::Runs && !self.is_guest(key) && self.is_job(key) {
-            // What it ended with comes with it.
+        let state = self.fleet.machine(key).map(|machine| machine.state());
+        let is_booting = matches!(state, Some(State::Booting { .. }));
+        if sight.life != Life::Runs && !self.is_guest(key) && (self.is_job(key) || is_booting) {
+            // What a job ended with comes with it. And who was seen to run may have been listed
+            // before it was started.
             return self.ask_about(key, Asked::Exit(key));
         }
         let actions = self.fleet.saw(key, sight, self.reactor.now());
