@@ -104,7 +104,7 @@ impl Daemon {
         self.last_number
     }
 
-    fn probe(&mut self, key: Key, ticket: Ticket) {
+    pub(super) fn probe(&mut self, key: Key, ticket: Ticket) {
         let Some(ward) = self.wards.get(&key) else { return };
         let Some(container) = self.follow.container(ward.engine, &ward.id) else { return };
         let seat = self.seats.get(ward.engine).copied().unwrap_or_default();
@@ -112,7 +112,7 @@ impl Daemon {
         let not_ready = Input::NotReady(ticket);
         let (endpoint, request, mode) = match probe::of(container, &ward.gate.ports, seat) {
             Probe::Nothing => return self.later.push_back((key, Input::Ready(ticket))),
-            Probe::NoAddress => return self.later.push_back((key, not_ready)),
+            Probe::NoAddress => return self.probe_later(key, ticket),
             Probe::Bound(port) => {
                 let is_ready = seen(port, Transport::Udp).unwrap_or(true);
                 let input = if is_ready { Input::Ready(ticket) } else { not_ready };

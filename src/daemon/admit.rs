@@ -101,6 +101,7 @@ impl Daemon {
                 }
                 None => {}
             }
+            self.probe_now(key);
             self.tend(key);
             self.admit_missed(key, now);
         }
@@ -140,6 +141,24 @@ impl Daemon {
             None => missed.push(Missed { visitor, target, since: now, waits: true }),
         }
         ward.gate.again_at.get_or_insert(now + ADMIT_EVERY);
+    }
+
+    /// Its address is told in a moment, and then it is probed at once.
+    pub(super) fn probe_later(&mut self, key: Key, ticket: Ticket) {
+        let at = self.reactor.now() + ADMIT_EVERY;
+        let Some(ward) = self.wards.get_mut(&key) else { return };
+        ward.gate.probe = Some(ticket);
+        ward.gate.again_at = Some(ward.gate.again_at.map_or(at, |again| again.min(at)));
+    }
+
+    /// The probe that waited for an address, if its answer is still waited for.
+    pub(super) fn probe_now(&mut self, key: Key) {
+        let waits = self.wards.get_mut(&key).and_then(|ward| ward.gate.probe.take());
+        let machine = self.fleet.machine(key);
+        let is_wanted = |ticket: &Ticket| machine.is_some_and(|one| one.state().awaits(*ticket));
+        if let Some(ticket) = waits.filter(is_wanted) {
+            self.probe(key, ticket);
+        }
     }
 
     /// A last look, when the doors stand.

@@ -31,7 +31,9 @@ pub struct Gate {
     pub moved_bytes: u64,
     /// What is put off until the rules stand.
     pub put_off: Option<PutOff>,
-    /// When something is to be tried again: a look, letting in.
+    /// A probe that waits for an address.
+    pub probe: Option<Ticket>,
+    /// When something is to be tried again: a look, a probe, letting in.
     pub again_at: Option<Instant>,
 }
 

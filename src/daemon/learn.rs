@@ -172,6 +172,7 @@ impl Daemon {
         let actions = self.fleet.saw(key, sight, self.reactor.now());
         self.act(actions);
         self.attend(key, sight.life);
+        self.probe_now(key);
     }
 
     /// Looks for the counters of one that runs, and lets go of those of one that ended.
