@@ -15,7 +15,7 @@ use crate::label::{self, Tree};
 use crate::plan::{self, Dependency, Plan};
 use crate::sorted::{self, Map};
 
-pub use port::Port;
+pub use port::{Port, sorted as sorted_ports};
 
 /// How many digits of an id stand for a name.
 const SHORT_ID: usize = 12;

@@ -62,8 +62,8 @@ pub struct Row {
     pub backend: String,
     /// The full id.
     pub container_id: String,
-    /// How a knock is noticed while it is down.
-    pub door: Option<String>,
+    /// How knocks are noticed while it is down, besides the traffic of what is paused.
+    pub doors: Vec<Door>,
     /// The engine's name in the config.
     pub engine: String,
     /// How long it still may not sleep because somebody said so.
@@ -84,6 +84,24 @@ pub struct Row {
     pub usual_wake_ms: Option<u64>,
     /// Why it is as it is: what keeps it awake (`bytes`, `connection`, `cpu`, `needed by app`,
     /// `kept`), why it is left alone, or what failed.
+    pub why: Option<String>,
+}
+
+/// One door of a container, as `status` tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Door {
+    /// Address and port where people come; an unspecified address is every one of its family.
+    pub at: String,
+    /// `redirect`, `stand-in` or `front`.
+    pub kind: String,
+    /// `open` (people are held), `passes` (they are sent on), `shut` (the container has the port
+    /// itself), `rests` (its engine needs the port), `denied` (it can't be had).
+    pub state: String,
+    /// The container's port.
+    pub target: u16,
+    /// `tcp` or `udp`.
+    pub transport: String,
+    /// Why it is denied; why it is a stand-in door and no redirect door.
     pub why: Option<String>,
 }
 
@@ -164,7 +182,14 @@ mod tests {
         let row = Row {
             backend: "docker".into(),
             container_id: "ab12".into(),
-            door: None,
+            doors: vec![Door {
+                at: "0.0.0.0:8080".into(),
+                kind: "redirect".into(),
+                state: "shut".into(),
+                target: 80,
+                transport: "tcp".into(),
+                why: None,
+            }],
             engine: "pi".into(),
             kept_for_ms: None,
             last_wake_at: Some("2026-11-21T09:05:35Z".into()),

@@ -4,17 +4,25 @@
 //! to the other, orders become calls and their answers inputs.
 
 mod act;
+mod admit;
 mod asked;
+mod doors;
+mod end;
+mod gate;
+mod greet;
 mod hear;
 mod learn;
 mod look;
 mod lxc;
+mod porter;
 mod probe;
 mod provider;
 mod reload;
 mod rows;
 mod senses;
 mod serve;
+mod target;
+mod visitors;
 mod ward;
 
 use std::collections::VecDeque;
@@ -34,6 +42,7 @@ use crate::idle::group::Key;
 use crate::idle::lxc::Lxc;
 use crate::idle::message::{Action, Input};
 use crate::idle::state::Phase;
+use crate::metrics::Wakes;
 use crate::net::guests::Guests;
 use crate::net::pace::Pace;
 use crate::net::reactor::Reactor;
@@ -43,10 +52,15 @@ use crate::sys;
 use crate::systemd::Watchdog;
 use crate::systemd::notify::{News as Told, Notify};
 use asked::Asked;
+use end::Ending;
 use lxc::Errand;
+use porter::Porter;
 use provider::{Means, Provider};
 use serve::Pending;
+use target::Seat;
 use ward::Ward;
+
+pub use porter::Handed;
 
 /// Inputs that follow from inputs of one turn; more is a bug of ours, and ends the turn.
 const TOLD_LIMIT: usize = 100_000;
@@ -63,6 +77,8 @@ pub struct Setup {
     pub notify: Notify,
     /// Who restarts us if we hang.
     pub watchdog: Option<Watchdog>,
+    /// Sockets for front doors that were opened for us.
+    pub sockets: Vec<Handed>,
 }
 
 /// The daemon's whole memory.
@@ -95,18 +111,29 @@ pub struct Daemon {
     /// Containers came, went or changed.
     is_dirty: bool,
     is_settled: bool,
+    /// Somebody woke, fell asleep, came or went: ports may be another's now.
+    is_moved: bool,
+    /// What holds for all doors.
+    porter: Porter,
+    /// Where the engines are, by their place in `follow`.
+    seats: Vec<Seat>,
+    /// How long wakes took.
+    wakes: Wakes,
+    ending: Option<Ending>,
     /// As systemd was told.
     count: Option<Count>,
     text: Vec<u8>,
 }
 
 /// Runs until SIGTERM or SIGINT. Containers are left as they are then.
-pub fn run(config: Config, setup: Setup, guests: Guests) -> io::Result<()> {
+pub fn run(config: Config, mut setup: Setup, guests: Guests) -> io::Result<()> {
     let mut reactor = Reactor::new()?;
     reactor.mind_signals(&[SIGINT, SIGTERM, SIGHUP])?;
     reactor.listen(guests)?;
     let now = reactor.now();
     let terms = Terms { answer_within: ANSWER_WITHIN, forced: setup.forced };
+    let sockets = std::mem::take(&mut setup.sockets);
+    let porter = Porter { redirect: Ok(()), metrics: None, sockets };
     let mut daemon = Daemon {
         follow: Follow::new(terms, now),
         fleet: Fleet::new(config.idle.max_waking as usize),
@@ -129,9 +156,15 @@ pub fn run(config: Config, setup: Setup, guests: Guests) -> io::Result<()> {
         began: now,
         is_dirty: false,
         is_settled: false,
+        is_moved: false,
+        porter,
+        seats: Vec::new(),
+        wakes: Wakes::default(),
+        ending: None,
         count: None,
         text: Vec::new(),
     };
+    daemon.prepare_doors();
     for provider in Provider::all(&daemon.config) {
         daemon.add(provider);
     }
@@ -184,6 +217,9 @@ impl Daemon {
             }
             self.turn(&mut news);
             pace.turned(began);
+            if self.is_over() {
+                return Ok(());
+            }
         }
     }
 
@@ -194,7 +230,8 @@ impl Daemon {
             Event::Visit(visit) => self.visit(visit),
             Event::Head(Tag::Guest(number), reply) => self.hear_head(number, &reply),
             Event::Over(Tag::Guest(number), reply) => self.hear(number, reply),
-            Event::Bytes(Tag::Guest(_), _) | Event::Writable | Event::HungUp | Event::Door(_) => {}
+            Event::Door(notice) => self.notice(notice),
+            Event::Bytes(Tag::Guest(_), _) | Event::Writable | Event::HungUp => {}
             event @ (Event::Head(..) | Event::Bytes(..) | Event::Over(..)) => {
                 self.follow.heed(event, &mut self.reactor, news);
             }
@@ -212,6 +249,9 @@ impl Daemon {
         let due = self.fleet.tick(now);
         self.act(due);
         self.settle();
+        if std::mem::take(&mut self.is_moved) {
+            self.share_doors();
+        }
         let is_late = now.saturating_duration_since(self.began) >= READY_WITHIN;
         if !self.is_settled && (is_late || self.follow.is_settled()) {
             self.is_settled = true;
@@ -231,6 +271,8 @@ impl Daemon {
             self.errands.iter().map(|errand| errand.at).min(),
             self.setup.watchdog.as_ref().map(Watchdog::deadline),
             (!self.is_settled).then_some(self.began + READY_WITHIN),
+            self.wards.values().filter_map(|ward| ward.gate.again_at).min(),
+            self.ends_at(),
         ];
         due.into_iter().flatten().min()
     }
@@ -286,6 +328,7 @@ impl Daemon {
                 self.follow.add_cluster(&mut self.reactor, &one.endpoint, who);
             }
         }
+        self.seats.push(Seat::of(&provider));
         self.engines.push(Some(provider));
     }
 
@@ -313,11 +356,5 @@ impl Daemon {
         {
             self.setup.notify.tell(&[Told::Watchdog]);
         }
-    }
-
-    fn end(&mut self, number: i32) -> Next {
-        self.setup.notify.tell(&[Told::Stopping]);
-        log::info!("ends by signal {number}: containers stay as they are");
-        Next::End
     }
 }

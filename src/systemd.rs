@@ -7,6 +7,7 @@
 pub mod log;
 pub mod notify;
 
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
@@ -48,6 +49,15 @@ impl Watchdog {
     }
 }
 
+/// A socket for a front door, and what it is bound to.
+#[derive(Debug)]
+pub enum NetworkSocket {
+    /// It listens.
+    Tcp(TcpListener, SocketAddr),
+    /// It is bound.
+    Udp(UdpSocket, SocketAddr),
+}
+
 /// The listening sockets that systemd opened for us. Ask once, at the start, and before any child
 /// is started: it takes them out of the environment.
 pub struct Inherited {
@@ -66,11 +76,27 @@ impl Inherited {
     /// The listener of that name (`FileDescriptorName=`). An only socket needs no name. Fails, with
     /// the reason, where it is of another kind.
     pub fn unix_listener(&mut self, name: &str) -> Result<Option<UnixListener>, String> {
-        let place = self.names.iter().position(|one| one == name);
-        let only = (self.sockets.len() == 1).then_some(0);
-        let Some(place) = place.or(only) else { return Ok(None) };
-        let taken = self.sockets.take_unix_listener(place);
-        taken.map_err(|error| format!("the socket `{name}` that systemd opened: {error}"))
+        if let Some(place) = self.names.iter().position(|one| one == name) {
+            let taken = self.sockets.take_unix_listener(place);
+            return taken
+                .map_err(|error| format!("the socket `{name}` that systemd opened: {error}"));
+        }
+        let is_only = self.sockets.len() == 1;
+        let only = is_only.then(|| self.sockets.take_unix_listener(0).ok());
+        Ok(only.flatten().flatten())
+    }
+
+    /// Every socket of TCP that listens, and every one of UDP, that was not taken yet.
+    pub fn of_networks(&mut self) -> Vec<NetworkSocket> {
+        let mut found = Vec::new();
+        for place in 0..self.sockets.len() {
+            if let Ok(Some(listener)) = self.sockets.take_tcp_listener(place) {
+                found.extend(listener.local_addr().map(|at| NetworkSocket::Tcp(listener, at)));
+            } else if let Ok(Some(socket)) = self.sockets.take_udp_socket(place) {
+                found.extend(socket.local_addr().map(|at| NetworkSocket::Udp(socket, at)));
+            }
+        }
+        found
     }
 }
 

@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::config::{self, Config, Env};
+use crate::config::{self, Config, Env, Redirect};
 use crate::container::Container;
 use crate::docker::{Filters, call, system};
 use crate::error::{Error, Why};
 use crate::{agent, duration};
 
 use super::engine::{self, Engine};
+use super::firewall;
 use super::output::{Format, Printer, complain};
 use super::table::Row;
 use super::{Outcome, Source};
@@ -77,6 +78,14 @@ pub fn run(options: &Options) -> io::Result<Outcome> {
     }
     for finding in clusters::look_at_all(&config, options.timeout) {
         tell(finding)?;
+    }
+    let advice = match config.doors.redirect {
+        Redirect::Auto => firewall::advice(config.doors.port),
+        Redirect::Off => None,
+    };
+    if let Some(advice) = advice {
+        let (name, found) = ("firewall".to_owned(), "in the way".to_owned());
+        tell(Finding { kind: "doors", name, found, problems: vec![advice] })?;
     }
     printer.finish()?;
     Ok(outcome)

@@ -12,11 +12,12 @@ use std::time::Instant;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::{Config, Env};
-use crate::daemon::{self, Setup};
+use crate::daemon::{self, Handed, Setup};
+use crate::idle::doors::Transport;
 use crate::net::access::plain;
 use crate::net::guests::Guests;
 use crate::systemd::notify::Notify;
-use crate::systemd::{Inherited, Watchdog};
+use crate::systemd::{Inherited, NetworkSocket, Watchdog};
 
 use super::engine::{self, configured};
 use super::output::complain;
@@ -47,7 +48,8 @@ fn start(options: Options) -> Result<(), Vec<String>> {
     let Options { source, control } = options;
     let load = move || load(&source, control.as_deref());
     let config = load()?;
-    let (listener, file) = listen(&config.control, &env).map_err(|why| vec![why])?;
+    let mut inherited = Inherited::of_process(&env);
+    let (listener, file) = listen(&config.control, &mut inherited).map_err(|why| vec![why])?;
     let guests = Guests::new(listener)
         .map_err(|error| vec![format!("{}: {}", config.control.display(), plain(&error))])?;
     open_many_files();
@@ -57,6 +59,7 @@ fn start(options: Options) -> Result<(), Vec<String>> {
         forced: engine::forced_version(),
         notify: Notify::new(&env),
         watchdog: Watchdog::new(&env, process::id(), Instant::now()),
+        sockets: inherited.of_networks().into_iter().map(handed).collect(),
     };
     let ended = daemon::run(config, setup, guests);
     if let Some(file) = file {
@@ -73,10 +76,24 @@ fn load(source: &Source, control: Option<&Path>) -> Result<Config, Vec<String>> 
     Ok(config)
 }
 
+fn handed(socket: NetworkSocket) -> Handed {
+    match socket {
+        NetworkSocket::Tcp(socket, at) => {
+            Handed { socket: socket.into(), transport: Transport::Tcp, at }
+        }
+        NetworkSocket::Udp(socket, at) => {
+            Handed { socket: socket.into(), transport: Transport::Udp, at }
+        }
+    }
+}
+
 /// The control socket, and its file if it is ours to remove: one that systemd opened is not.
-fn listen(path: &Path, env: &Env) -> Result<(UnixListener, Option<PathBuf>), String> {
+fn listen(
+    path: &Path,
+    inherited: &mut Inherited,
+) -> Result<(UnixListener, Option<PathBuf>), String> {
     let at = |why: String| format!("control socket {}: {why}", path.display());
-    if let Some(listener) = Inherited::of_process(env).unix_listener("control")? {
+    if let Some(listener) = inherited.unix_listener("control")? {
         return Ok((listener, None));
     }
     if UnixStream::connect(path).is_ok() {

@@ -8,6 +8,7 @@ pub mod daemon;
 pub mod direct;
 pub mod engine;
 pub mod filter;
+mod firewall;
 pub mod help;
 pub mod orders;
 pub mod output;

@@ -4,8 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::control::Row as Status;
 use crate::control::request::Request;
+use crate::control::{Door, Row as Status};
 use crate::duration;
 
 use super::Outcome;
@@ -27,7 +27,7 @@ pub struct Options {
 }
 
 const COLUMNS: &[&str] =
-    &["NAME", "ENGINE", "STATE", "WHY", "SLEEPS IN", "LAST WAKE", "TOOK", "PROBLEMS"];
+    &["NAME", "ENGINE", "STATE", "WHY", "SLEEPS IN", "LAST WAKE", "TOOK", "DOORS", "PROBLEMS"];
 
 /// Prints what the daemon says.
 pub fn run(options: &Options) -> io::Result<Outcome> {
@@ -70,9 +70,34 @@ impl Row for Status {
             sleeps,
             self.last_wake_at.as_deref().map(moment).unwrap_or_default(),
             self.last_wake_ms.map(took).unwrap_or_default(),
+            doors(&self.doors),
             problems,
         ]
     }
+}
+
+/// `redirect 8080 8443, front 9000`: each port once.
+fn doors(doors: &[Door]) -> String {
+    let mut shown = String::new();
+    let mut last = ("", "");
+    for door in doors {
+        let port = door.at.rsplit(':').next().unwrap_or_default();
+        let here = (door.kind.as_str(), port);
+        if here == last {
+            continue;
+        }
+        match (last.0, here.0) {
+            ("", kind) => shown += kind,
+            (before, kind) if before != kind => shown = shown + ", " + kind,
+            _ => {}
+        }
+        shown = shown + " " + port;
+        if door.transport != "tcp" {
+            shown = shown + "/" + &door.transport;
+        }
+        last = here;
+    }
+    shown
 }
 
 /// How long something took, for eyes.

@@ -5,6 +5,7 @@ use crate::error::Why;
 use crate::follow::Tag;
 use crate::http::Patience;
 use crate::idle::backend::{Backend, Order};
+use crate::idle::doors::Transport;
 use crate::idle::group::Key;
 use crate::idle::message::{Action, Input, News};
 use crate::idle::state::{Cause, Phase, State, Ticket};
@@ -12,11 +13,12 @@ use crate::net::running::Ask;
 use crate::net::talk::Mode;
 
 use super::asked::{Asked, Purpose, Whose};
+use super::gate::PutOff;
 use super::lxc::Look;
 use super::probe::{self, Probe};
 use super::provider::Means;
 use super::ward::Woke;
-use super::{Daemon, look};
+use super::{Daemon, look, rows};
 
 impl Daemon {
     /// Does one thing.
@@ -25,27 +27,42 @@ impl Daemon {
             Action::Give(order, ticket) => self.give(key, order, ticket),
             Action::ReadStatus(ticket) => self.read_status(key, ticket),
             Action::Probe(ticket) => self.probe(key, ticket),
-            Action::LookOnce(ticket) => self.look_once(key, ticket),
-            Action::Admit => self.answer_awake(key),
-            Action::TurnAway(why) => self.answer_failed(key, &why),
-            Action::Leave => drop(self.wards.remove(&key)),
+            Action::LookOnce(ticket) => self.look_when_up(key, ticket),
+            Action::Admit => {
+                self.answer_awake(key);
+                self.tend(key);
+            }
+            Action::TurnAway(why) => {
+                self.answer_failed(key, &why);
+                self.refuse_all(key, &why);
+            }
+            Action::Leave => self.leave_ward(key),
             Action::Say(news) => self.say(key, news),
-            // Who knocks at what is paused waits in the kernel; nobody can knock at what is
-            // stopped without a door.
-            Action::DoorUp | Action::DoorDown => {}
+            Action::DoorUp | Action::DoorDown => self.tend(key),
             Action::AskTurn => unreachable!("the fleet gives turns itself"),
         }
     }
 
     fn give(&mut self, key: Key, order: Order, ticket: Ticket) {
+        let wakes = matches!(order, Order::Start | Order::Unpause);
+        if self.ending.is_some() && !wakes {
+            return;
+        }
         match order {
             Order::Pause => self.freeze(key, ticket),
-            _ => self.order(key, order, ticket),
+            Order::Start | Order::Unpause => self.order(key, order, ticket),
+            // Nobody is handed to who is being ended.
+            Order::Stop | Order::Signal | Order::Kill => {
+                if !self.put_off(key, PutOff::Order(order, ticket)) {
+                    self.order(key, order, ticket);
+                }
+            }
         }
     }
 
     /// What an order comes to.
     pub(super) fn order(&mut self, key: Key, order: Order, ticket: Ticket) {
+        self.make_way(key, order);
         let Some(ward) = self.wards.get_mut(&key) else { return };
         ward.is_frozen_by_us |= order == Order::Pause;
         let Some(ward) = self.wards.get(&key) else { return };
@@ -87,14 +104,27 @@ impl Daemon {
         self.last_number
     }
 
-    fn probe(&mut self, key: Key, ticket: Ticket) {
+    pub(super) fn probe(&mut self, key: Key, ticket: Ticket) {
         let Some(ward) = self.wards.get(&key) else { return };
         let Some(container) = self.follow.container(ward.engine, &ward.id) else { return };
-        let (endpoint, request, mode) = match probe::of(container) {
+        let seat = self.seats.get(ward.engine).copied().unwrap_or_default();
+        let seen = |port, kind| ward.listens(port, kind);
+        let not_ready = Input::NotReady(ticket);
+        let (endpoint, request, mode) = match probe::of(container, &ward.gate.ports, seat) {
             Probe::Nothing => return self.later.push_back((key, Input::Ready(ticket))),
-            Probe::NoAddress => return self.later.push_back((key, Input::NotReady(ticket))),
+            Probe::NoAddress => return self.probe_later(key, ticket),
+            Probe::Bound(port) => {
+                let is_ready = seen(port, Transport::Udp).unwrap_or(true);
+                let input = if is_ready { Input::Ready(ticket) } else { not_ready };
+                return self.later.push_back((key, input));
+            }
+            Probe::Relayed(_, port) if seen(port, Transport::Tcp) == Some(false) => {
+                return self.later.push_back((key, not_ready));
+            }
             Probe::Http(endpoint, request) => (endpoint, request, Mode::Stream),
-            Probe::Connect(endpoint) => (endpoint, probe::nothing(), Mode::Reach),
+            Probe::Connect(endpoint) | Probe::Relayed(endpoint, _) => {
+                (endpoint, probe::nothing(), Mode::Reach)
+            }
         };
         let number = self.number(Asked::Probe(key, ticket));
         let lease = self.reactor.lease(&endpoint);
@@ -103,7 +133,8 @@ impl Daemon {
         self.reactor.ask(&lease, ask, Tag::Guest(number));
     }
 
-    fn look_once(&mut self, key: Key, ticket: Ticket) {
+    /// A look at the counters for a machine that is about to put it to sleep.
+    pub(super) fn look_now(&mut self, key: Key, ticket: Ticket) {
         if self.is_guest(key) {
             return self.look_at_guest(key, Look::Once(ticket));
         }
@@ -141,11 +172,18 @@ impl Daemon {
                 let after = took.map_or(String::new(), |took| format!(" after {took:.3?}"));
                 log::info!("{name}: awake{after} ({})", cause(up.cause));
                 ward.woke = Some(Woke { at: std::time::SystemTime::now(), took });
+                if let Some(took) = took {
+                    ward.tally.wakes += 1;
+                    self.wakes.add(took);
+                }
                 ward.rise();
             }
             State::Waiting { wake, .. } => log::info!("{name}: wakes ({})", cause(wake.cause)),
             State::Booting { wake, .. } => log::info!("{name}: boots ({})", cause(wake.cause)),
-            State::Failed(failure) => log::error!("{name}: not woken: {}", failure.why),
+            State::Failed(failure) => {
+                log::error!("{name}: not woken: {}", failure.why);
+                ward.tally.failures += 1;
+            }
             State::Stopping(_) => log::debug!("{name}: goes to sleep"),
             State::Asleep { .. } => {
                 log::info!("{name}: asleep");
@@ -157,6 +195,14 @@ impl Daemon {
         }
         self.answer_phase(key, phase);
         self.attend_guest(key, phase);
+        if let Some(ward) = self.wards.get_mut(&key)
+            && matches!(phase, Phase::Awake | Phase::Asleep)
+        {
+            ward.gate.ran_nanos = rows::unix_nanos(std::time::SystemTime::now());
+        }
+        self.renew_gate(key);
+        self.tend(key);
+        self.is_moved = true;
     }
 
     /// An answer that came too late for its machine is not lost: the status tells.

@@ -86,6 +86,14 @@ impl Daemon {
         };
         self.act(actions);
         self.find_process(key, &inspect);
+        if let Some(ward) = self.wards.get_mut(&key)
+            && inspect.state.pid == 0
+        {
+            // What is wrong with its ports was told with the container.
+            ward.gate.learn(&inspect, &mut Vec::new());
+            self.renew_gate(key);
+            self.tend(key);
+        }
     }
 
     fn find_process(&mut self, key: Key, inspect: &Inspect) {

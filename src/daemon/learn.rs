@@ -9,6 +9,7 @@ use crate::idle::fleet::{Known, Sight};
 use crate::idle::group::{Key, Member};
 use crate::idle::lxc;
 use crate::idle::message::Input;
+use crate::idle::state::{Phase, State};
 use crate::plan::Condition;
 
 use super::Daemon;
@@ -19,6 +20,7 @@ use super::ward::{self, Counters, Ward};
 impl Daemon {
     /// Takes what changed.
     pub(super) fn learn(&mut self, news: &mut Vec<News>) {
+        self.is_moved |= !news.is_empty();
         let mut back = Vec::new();
         let mut seen = Vec::new();
         for one in news.drain(..) {
@@ -114,13 +116,23 @@ impl Daemon {
         }
         let actions = self.fleet.arrange(&all, now);
         // What is left alone, though its labels ask for sleep, is shown with the reason.
-        let fleet = &self.fleet;
-        let is_there =
-            |key: &Key| refused.contains(key) || all.iter().any(|known| known.member.key == *key);
-        self.wards.retain(|key, ward| {
-            fleet.machine(*key).is_some() || ward.is_asked_for && is_there(key)
-        });
+        let mut there = refused;
+        there.extend(all.iter().map(|known| known.member.key));
+        drop(all);
+        let is_there = |key: &Key| there.contains(key);
+        let stays = |(key, ward): &(&Key, &Ward)| {
+            self.fleet.machine(**key).is_some() || ward.is_asked_for && is_there(key)
+        };
+        let left = self.wards.iter().filter(|one| !stays(one)).map(|(key, _)| *key);
+        for key in left.collect::<Vec<_>>() {
+            self.leave_ward(key);
+        }
         self.act(actions);
+        for key in self.wards.keys().copied().collect::<Vec<_>>() {
+            self.renew_gate(key);
+            self.tend(key);
+            self.ask_of_past(key);
+        }
         // Who is new does not know yet that its engine is away.
         let lost = self.follow.engines().filter(|view| view.is_lost).map(|view| view.place);
         for engine in lost.collect::<Vec<_>>() {
@@ -130,17 +142,37 @@ impl Daemon {
         self.ask_exits();
     }
 
+    /// A container that was down before we came: which ports it publishes and when it ran last, its
+    /// engine's list does not tell.
+    fn ask_of_past(&mut self, key: Key) {
+        let machine = self.fleet.machine(key);
+        let is_down = machine.is_some_and(|one| one.state().phase() == Phase::Asleep);
+        let Some(ward) = self.wards.get_mut(&key).filter(|_| is_down) else { return };
+        if ward.is_guest {
+            return;
+        }
+        if ward.gate.ran_nanos == 0 && !ward.gate.is_asked {
+            ward.gate.is_asked = true;
+            self.ask_about(key, Asked::Exit(key));
+        }
+    }
+
     /// What one container does now, to its machine.
     fn saw(&mut self, key: Key, engine: usize, id: &str) {
         let Some(container) = self.follow.container(engine, id) else { return };
         let Some(sight) = self.sight(key, container) else { return };
-        if sight.life != Life::Runs && !self.is_guest(key) && self.is_job(key) {
-            // What it ended with comes with it.
+        self.renew_gate(key);
+        let state = self.fleet.machine(key).map(|machine| machine.state());
+        let is_booting = matches!(state, Some(State::Booting { .. }));
+        if sight.life != Life::Runs && !self.is_guest(key) && (self.is_job(key) || is_booting) {
+            // What a job ended with comes with it. And who was seen to run may have been listed
+            // before it was started.
             return self.ask_about(key, Asked::Exit(key));
         }
         let actions = self.fleet.saw(key, sight, self.reactor.now());
         self.act(actions);
         self.attend(key, sight.life);
+        self.probe_now(key);
     }
 
     /// Looks for the counters of one that runs, and lets go of those of one that ended.

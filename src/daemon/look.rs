@@ -32,7 +32,9 @@ impl Daemon {
         if now >= self.poll_at {
             self.poll_at = now + self.config.idle.poll;
             self.poll();
+            self.retry_doors();
         }
+        self.mind_gates(now);
         if now >= self.glance_at {
             self.glance_at = now + GLANCE_EVERY;
             self.glance();
@@ -41,7 +43,7 @@ impl Daemon {
 
     /// Whether a poll would look at anything.
     pub(super) fn is_anybody_polled(&self) -> bool {
-        self.wards.keys().any(|key| self.is_polled(*key))
+        self.wards.iter().any(|(key, ward)| self.is_polled(*key) || ward.gate.is_denied())
     }
 
     /// Whether a glance would look at anything.
@@ -86,7 +88,7 @@ impl Daemon {
     /// What a container of this machine did since the last time; `None`: it can't be seen from
     /// here.
     pub(super) fn sense(&mut self, key: Key) -> Option<Activity> {
-        let at_nanos = self.nanos();
+        let (at_nanos, door_bytes) = (self.nanos(), self.door_bytes(key));
         let ward = self.wards.get_mut(&key)?;
         let (Counters::Here(senses), Ok(rules)) = (&ward.counters, &ward.rules) else {
             return None;
@@ -98,7 +100,7 @@ impl Daemon {
             self.attend(key, Life::Runs);
             return Some(Activity::Unknown);
         };
-        Some(self.compare(key, Some(sample)))
+        Some(self.compare(key, Some(Sample { door_bytes, ..sample })))
     }
 
     /// The clock of the samples.
@@ -219,9 +221,10 @@ impl Daemon {
     /// A sample came, or did not.
     pub(super) fn sampled(&mut self, key: Key, purpose: Purpose, sample: Option<stats::Sample>) {
         let (now, is_frozen) = (self.reactor.now(), self.is_frozen(key));
+        let door_bytes = self.door_bytes(key);
         if let Some(ward) = self.wards.get_mut(&key) {
             self.sampled.remove(&ward.engine);
-            let sample = sample.map(|sample| Sample::of(&sample, 0));
+            let sample = sample.map(|sample| Sample::of(&sample, door_bytes));
             let input = match purpose {
                 Purpose::Freeze(ticket) => {
                     ward.before = sample;

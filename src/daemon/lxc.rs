@@ -274,6 +274,7 @@ impl Daemon {
         let keys: Vec<Key> = there.map(|(key, _)| *key).filter(|key| is_awake(*key)).collect();
         let now = self.reactor.now();
         for key in keys {
+            self.door_bytes(key);
             let Some(ward) = self.wards.get(&key) else { continue };
             let counters = self.follow.counters(place, &ward.id).unwrap_or_default();
             let sample = self.sample_of(key, counters);
@@ -285,7 +286,8 @@ impl Daemon {
     /// PVE tells the CPUs in use now; what that makes since the last sample is added up.
     fn sample_of(&self, key: Key, counters: Counters) -> Option<Sample> {
         let at_nanos = self.nanos();
-        let before = self.wards.get(&key)?.before.as_ref();
+        let ward = self.wards.get(&key)?;
+        let (before, door_bytes) = (ward.before.as_ref(), ward.gate.moved_bytes);
         let traffic = counters.in_bytes.zip(counters.out_bytes);
         let cpu_nanos = counters.cpus.map(|cpus| {
             let passed = before.map_or(0, |before| at_nanos.saturating_sub(before.at_nanos));
@@ -296,6 +298,7 @@ impl Daemon {
             at_nanos,
             traffic: traffic.map(|(rx_bytes, tx_bytes)| Traffic { rx_bytes, tx_bytes }),
             cpu_nanos,
+            door_bytes,
             ..Sample::default()
         })
     }

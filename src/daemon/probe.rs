@@ -1,11 +1,14 @@
 //! Where a woken container is looked at to see whether it is ready, and how. Asks nobody.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::container::Container;
+use crate::container::{Container, Port};
 use crate::http::{Method, Request};
-use crate::label::Tree;
+use crate::label::{Tree, listen_and_target};
 use crate::net::{Endpoint, Route};
+
+use super::target::{self, Seat};
 
 /// One look at it may take this long.
 pub const WITHIN: Duration = Duration::from_secs(2);
@@ -23,30 +26,42 @@ pub enum Probe {
     Http(Endpoint, Request),
     /// Whether somebody listens there.
     Connect(Endpoint),
+    /// The same, by way of an engine's own listener, which takes everybody: whether the container
+    /// listens on this port is to be seen first, where it can be.
+    Relayed(Endpoint, u16),
+    /// Whether it has a socket for datagrams on this port.
+    Bound(u16),
 }
 
-/// How a running container is probed: by its first route with a port, else its first port of TCP.
-pub fn of(container: &Container) -> Probe {
+/// How a running container is probed: by its first route with a port, else by what it publishes,
+/// else by what its image exposes; TCP before UDP.
+pub fn of(container: &Container, ports: &[Port], seat: Seat) -> Probe {
     let mut routes = container.aliases.iter().filter_map(|alias| container.routes.get(alias));
     let first = routes.clone().next();
     let named = routes.find_map(|route| Some((Some(route), target_port(route)?)));
-    let exposed = || {
-        let tcp = container.private_ports.values().find(|port| port.kind == "tcp")?;
-        Some((first, tcp.private_port))
+    let is = |kind: &str| {
+        let published = ports.iter().find(|port| port.kind == kind && port.public_port.is_some());
+        published.or_else(|| container.private_ports.values().find(|port| port.kind == kind))
     };
-    let Some((route, port)) = named.or_else(exposed) else { return Probe::Nothing };
+    let other = || is("tcp").or_else(|| is("udp")).map(|port| (first, port.private_port));
+    let Some((route, port)) = named.or_else(other) else { return Probe::Nothing };
     let scheme = route.and_then(|route| route.text(&["scheme"]));
     let kind = container.private_ports.get(&port).map(|port| port.kind.as_ref());
     if scheme == Some("udp") || scheme.is_none() && kind == Some("udp") {
-        return Probe::Nothing;
+        return Probe::Bound(port);
     }
-    let Some(endpoint) = endpoint(container, port) else {
-        return if container.is_silent { Probe::Nothing } else { Probe::NoAddress };
+    let Some(at) = target::of(container, seat, port) else {
+        return if container.is_silent { Probe::Nothing } else { by_name(container, port) };
     };
-    if scheme != Some("http") {
-        return Probe::Connect(endpoint);
+    let path = route.and_then(|route| route.text(&["healthcheck", "path"]));
+    match (scheme, path) {
+        (Some("http"), _) | (None, Some(_)) => http(endpoint(at), path.unwrap_or_default()),
+        _ if at.port() == port => Probe::Connect(endpoint(at)),
+        _ => Probe::Relayed(endpoint(at), port),
     }
-    let path = route.and_then(|route| route.text(&["healthcheck", "path"])).unwrap_or_default();
+}
+
+fn http(endpoint: Endpoint, path: &str) -> Probe {
     let path = format!("/{}", path.trim_start_matches('/'));
     let headers = vec![("connection", "close".to_owned())];
     Probe::Http(endpoint, Request { method: Method::Get, path, headers, body: Vec::new() })
@@ -57,26 +72,26 @@ pub fn nothing() -> Request {
     Request { method: Method::Get, path: "/".into(), headers: Vec::new(), body: Vec::new() }
 }
 
-/// Its own address, where it is reached from here; else where the port is published.
-fn endpoint(container: &Container, port: u16) -> Option<Endpoint> {
-    let is_own = !container.is_host_network_mode && !container.private_hostname.is_empty();
-    let (host, port) = if is_own {
-        (&container.private_hostname, port)
-    } else if container.is_host_network_mode {
-        (&container.public_hostname, port)
-    } else {
-        (&container.public_hostname, container.private_ports.get(&port)?.public_port?)
-    };
-    let authority = match host.as_str() {
-        "" => return None,
-        v6 if v6.contains(':') => format!("[{v6}]:{port}"),
-        host => format!("{host}:{port}"),
-    };
-    let route = Route::Tcp { host: host.clone(), port };
-    Some(Endpoint { url: format!("tcp://{authority}"), authority, route })
+fn endpoint(at: SocketAddr) -> Endpoint {
+    let route = Route::Tcp { host: at.ip().to_string(), port: at.port() };
+    Endpoint { url: format!("tcp://{at}"), authority: at.to_string(), route }
+}
+
+/// On an engine that is known by name: where the port is published.
+fn by_name(container: &Container, port: u16) -> Probe {
+    let public_port = container.private_ports.get(&port).and_then(|port| port.public_port);
+    let host = &container.public_hostname;
+    match public_port.filter(|_| !host.is_empty()) {
+        None => Probe::NoAddress,
+        Some(public_port) => {
+            let authority = format!("{host}:{public_port}");
+            let route = Route::Tcp { host: host.clone(), port: public_port };
+            Probe::Connect(Endpoint { url: format!("tcp://{authority}"), authority, route })
+        }
+    }
 }
 
 /// The `8080` of `80:8080`, or the only number.
 fn target_port(route: &Tree) -> Option<u16> {
-    route.text(&["port"])?.rsplit(':').next()?.trim().parse().ok()
+    listen_and_target(route.text(&["port"])?.trim()).map(|(_, target)| target)
 }

@@ -1,9 +1,11 @@
 //! What `status` shows of each container in the daemon's care.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::control::{Row, State as Shown, millis};
+use crate::control::{Door, Row, State as Shown, millis};
 use crate::docker::time;
+use crate::idle::doors::Kind;
 use crate::idle::group::Key;
 use crate::idle::state::{Phase, State};
 use crate::idle::step::Machine;
@@ -11,6 +13,7 @@ use crate::sorted;
 
 use super::Daemon;
 use super::act::cause;
+use super::gate::{Is, Leaf};
 use super::serve::state;
 use super::ward::Ward;
 
@@ -33,13 +36,21 @@ impl Daemon {
         problems.extend(self.fleet.graph().problems(key).iter().cloned());
         let is_told = |problem: &&String| container.errors.iter().any(|one| problem.contains(one));
         problems.extend(ward.rules.as_ref().err().filter(|problem| !is_told(problem)).cloned());
+        problems.extend(ward.gate.problems.iter().cloned());
+        for leaf in &ward.gate.leaves {
+            if let Is::Denied(why) = &leaf.is
+                && !problems.contains(why)
+            {
+                problems.push(why.clone());
+            }
+        }
         let is_new = |problem: &String| !problems.iter().any(|one| problem.contains(one));
         let last = ward.problem.clone().filter(is_new);
         problems.extend(last);
         Some(Row {
             backend: if ward.is_guest { "lxc" } else { "docker" }.into(),
             container_id: ward.id.clone(),
-            door: None,
+            doors: ward.gate.leaves.iter().map(|leaf| self.door(leaf)).collect(),
             engine: container.engine.clone(),
             kept_for_ms: kept.map(left),
             last_wake_at: ward.woke.map(|woke| time::rfc3339(unix_nanos(woke.at))),
@@ -54,6 +65,30 @@ impl Daemon {
                 None => ward.rules.as_ref().err().cloned(),
             },
         })
+    }
+
+    fn door(&self, leaf: &Leaf) -> Door {
+        let place = leaf.wanted.place;
+        let state = match leaf.is {
+            Is::Open(_) | Is::Rising(_) if leaf.passes => "passes",
+            Is::Open(_) | Is::Rising(_) => "open",
+            Is::Resting(_) => "rests",
+            Is::Shut => "shut",
+            Is::Denied(_) => "denied",
+        };
+        let why = match (&leaf.is, leaf.wanted.kind, &self.porter.redirect) {
+            (Is::Denied(why), _, _) => Some(why.clone()),
+            (_, Kind::StandIn, Err(why)) => Some(why.clone()),
+            _ => None,
+        };
+        Door {
+            at: SocketAddr::new(place.ip, place.port).to_string(),
+            kind: leaf.wanted.kind.word().into(),
+            state: state.into(),
+            target: leaf.wanted.target,
+            transport: place.transport.word().into(),
+            why,
+        }
     }
 
     fn why(&self, key: Key, ward: &Ward, machine: &Machine) -> Option<String> {
@@ -85,7 +120,8 @@ impl Daemon {
     }
 }
 
-fn unix_nanos(at: SystemTime) -> u64 {
+/// Nanoseconds since 1970.
+pub(super) fn unix_nanos(at: SystemTime) -> u64 {
     let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

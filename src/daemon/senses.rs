@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::docker::stats::Traffic;
 use crate::idle::activity::{Activity, Rules, Sample, activity};
+use crate::idle::doors::Transport;
 use crate::idle::proc::{self, CpuFile, TABLE_LIMIT_BYTES, Waiting};
 use crate::net::kept::Kept;
 
@@ -114,6 +115,18 @@ impl Senses {
             waiting = waiting.and(read);
         }
         waiting
+    }
+
+    /// Whether somebody within listens on a port (TCP), or has a socket there (UDP).
+    pub fn listens(&self, port: u16, transport: Transport) -> bool {
+        let (tables, has): (_, fn(&[u8], u16) -> bool) = match transport {
+            Transport::Tcp => (&self.tcp, proc::listens),
+            Transport::Udp => (&self.udp, proc::is_bound),
+        };
+        let mut text = Vec::new();
+        tables
+            .iter()
+            .any(|table| table.read(&mut text, TABLE_LIMIT_BYTES).is_ok() && has(&text, port))
     }
 
     fn is_connected(&self, text: &mut Vec<u8>) -> bool {

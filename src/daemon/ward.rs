@@ -5,10 +5,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::container::{self, Container};
 use crate::idle::activity::{Doors, Network, Rules, Sample, Sign};
+use crate::idle::doors::{self, Transport};
 use crate::idle::fleet::Role;
 use crate::idle::proc::Waiting;
+use crate::metrics::Tally;
 use crate::plan::{self, Defaults, Plan};
 
+use super::gate::Gate;
 use super::lxc::Wanted;
 use super::senses::Senses;
 
@@ -82,6 +85,12 @@ pub struct Ward {
     pub woke: Option<Woke>,
     /// The problem told last, not to tell it twice.
     pub problem: Option<String>,
+    /// Its doors.
+    pub gate: Gate,
+    /// What is counted of it.
+    pub tally: Tally,
+    /// Since when it is asleep.
+    asleep_since: Option<Instant>,
 }
 
 impl Ward {
@@ -106,7 +115,33 @@ impl Ward {
             frozen: None,
             woke: None,
             problem: None,
+            gate: Gate::default(),
+            tally: Tally::default(),
+            asleep_since: None,
         }
+    }
+
+    /// Whether it has a listening or bound socket at a port; `None`: that is not seen from here.
+    /// While its process is still looked for, it has none.
+    pub fn listens(&self, port: u16, transport: Transport) -> Option<bool> {
+        match &self.counters {
+            Counters::Here(senses) => Some(senses.listens(port, transport)),
+            Counters::Unknown | Counters::Asked => Some(false),
+            Counters::AtEngine | Counters::InList => None,
+        }
+    }
+
+    /// It is asleep, or is not.
+    pub fn sleeps(&mut self, is_asleep: bool, now: Instant) {
+        self.tally = self.tally_at(now);
+        self.asleep_since = is_asleep.then_some(now);
+    }
+
+    /// What was counted up to now.
+    pub fn tally_at(&self, now: Instant) -> Tally {
+        let since = self.asleep_since.map(|since| now.saturating_duration_since(since));
+        let asleep = self.tally.asleep + since.unwrap_or_default();
+        Tally { asleep, door_bytes: self.gate.moved_bytes, ..self.tally }
     }
 
     /// The same container under another name, or with other defaults.
@@ -186,5 +221,7 @@ fn rules(plan: &Plan, container: &Container) -> Result<Rules, String> {
         }
         return Err(wrong.join("; "));
     }
-    Rules::of(plan, Network::of(&container.network_mode), Doors::None)
+    // At a front door everybody is seen.
+    let doors = if doors::has_front(container) { Doors::Some } else { Doors::None };
+    Rules::of(plan, Network::of(&container.network_mode), doors)
 }

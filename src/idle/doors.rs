@@ -84,9 +84,9 @@ pub enum Speech {
     Other,
 }
 
-/// One door that a container should have.
+/// A door that a container should have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Door {
+pub struct Wanted {
     /// How.
     pub kind: Kind,
     /// Where.
@@ -116,7 +116,7 @@ pub fn choose(
     container: &Container,
     ports: &[Port],
     published: Published,
-) -> (Vec<Door>, Vec<String>) {
+) -> (Vec<Wanted>, Vec<String>) {
     let mut problems = Vec::new();
     let mut doors = front(container, &mut problems);
     let fronts = doors.len();
@@ -157,8 +157,8 @@ pub fn has_front(container: &Container) -> bool {
     container.routes.values().any(|route| listen(route).is_some())
 }
 
-fn front(container: &Container, problems: &mut Vec<String>) -> Vec<Door> {
-    let mut doors: Vec<Door> = Vec::new();
+fn front(container: &Container, problems: &mut Vec<String>) -> Vec<Wanted> {
+    let mut doors: Vec<Wanted> = Vec::new();
     for (alias, route) in &container.routes {
         let Some((listen, target)) = listen(route) else { continue };
         let scheme = route.text(&["scheme"]);
@@ -173,7 +173,7 @@ fn front(container: &Container, problems: &mut Vec<String>) -> Vec<Door> {
                 problems.push(format!("proxy.{alias}.port: another route listens on {listen} too"));
                 break;
             }
-            doors.push(Door { kind: Kind::Front, place, target, speech: speech(scheme) });
+            doors.push(Wanted { kind: Kind::Front, place, target, speech: speech(scheme) });
         }
     }
     doors
@@ -185,7 +185,7 @@ fn listen(route: &Tree) -> Option<(u16, u16)> {
 }
 
 /// One mapping; without an address it is on every one.
-fn of_port(container: &Container, port: &Port, kind: Kind) -> Vec<Door> {
+fn of_port(container: &Container, port: &Port, kind: Kind) -> Vec<Wanted> {
     let transport = match port.kind.as_ref() {
         "tcp" => Transport::Tcp,
         "udp" => Transport::Udp,
@@ -201,7 +201,7 @@ fn of_port(container: &Container, port: &Port, kind: Kind) -> Vec<Door> {
         Transport::Tcp => speech(scheme_of(container, target)),
         Transport::Udp => Speech::Other,
     };
-    let door = |ip| Door { kind, place: Place { transport, ip, port: number }, target, speech };
+    let door = |ip| Wanted { kind, place: Place { transport, ip, port: number }, target, speech };
     ips.into_iter().map(door).collect()
 }
 

@@ -108,6 +108,16 @@ pub fn is_connected(table: &[u8]) -> bool {
     })
 }
 
+/// Whether a socket listens on a port, from `/proc/<pid>/net/tcp` or `tcp6`.
+pub fn listens(table: &[u8], port: u16) -> bool {
+    rows(table).any(|row| row.state == State::LISTEN && row.local.port == port)
+}
+
+/// Whether a socket has a port, from `/proc/<pid>/net/udp` or `udp6`.
+pub fn is_bound(table: &[u8], port: u16) -> bool {
+    rows(table).any(|row| row.local.port == port)
+}
+
 /// What waits in `/proc/<pid>/net/tcp` or `tcp6`.
 pub fn waiting_tcp(table: &[u8]) -> Waiting {
     rows(table).map(|row| row.waiting()).fold(Waiting::default(), Waiting::and)

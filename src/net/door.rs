@@ -24,6 +24,7 @@
 //!   admitted goes. So `pass` first, then close, where those held shall reach the container. Who
 //!   came to a redirect door before its rule went, but is accepted later, is treated as the closed
 //!   door would have: passed, if it passed.
+//! - `rest` gives the port of any other door back to who needs it, and keeps those held.
 //! - A redirect door stands when [`Notice::Up`] is told (the rules are made by a child), any other
 //!   at once. `close_door` takes its rule away; [`Notice::Down`] tells when that is done.
 //! - `hold` on a UDP door forgets its flows: the next datagram of each is a new visitor.

@@ -62,7 +62,9 @@ fn at(socket: &Path, line: &str) -> Outcome {
 
 fn web() -> Value {
     json!({
-        "backend": "docker", "container_id": "ab12", "door": null, "engine": "pi",
+        "backend": "docker", "container_id": "ab12", "engine": "pi",
+        "doors": [{"at": "0.0.0.0:8080", "kind": "redirect", "state": "shut", "target": 80,
+            "transport": "tcp", "why": null}],
         "kept_for_ms": null, "last_wake_at": "2026-11-21T09:05:35.5Z", "last_wake_ms": 812,
         "name": "web", "problems": ["proxy.x: unknown"], "sleeps_in_ms": 61_500,
         "state": "awake", "usual_wake_ms": 900, "why": "bytes",
@@ -71,7 +73,7 @@ fn web() -> Value {
 
 fn db() -> Value {
     json!({
-        "backend": "docker", "container_id": "cd34", "door": null, "engine": "attic",
+        "backend": "docker", "container_id": "cd34", "doors": [], "engine": "attic",
         "kept_for_ms": 3_600_000, "last_wake_at": null, "last_wake_ms": null, "name": "db",
         "problems": [], "sleeps_in_ms": 3_600_000, "state": "going_to_sleep",
         "usual_wake_ms": null, "why": null,
@@ -98,8 +100,8 @@ fn status_prints_what_the_daemon_says() {
     assert_eq!(array, json!([web(), db()]));
     let table = daemon.run("status --format table").1.stdout;
     let expected = "\
-NAME  ENGINE  STATE           WHY    SLEEPS IN  LAST WAKE             TOOK   PROBLEMS
-web   pi      awake           bytes  1m2s       2026-11-21 09:05:35Z  812ms  1
+NAME  ENGINE  STATE           WHY    SLEEPS IN  LAST WAKE             TOOK   DOORS          PROBLEMS
+web   pi      awake           bytes  1m2s       2026-11-21 09:05:35Z  812ms  redirect 8080  1
 db    attic   going to sleep         kept 1h
 ";
     assert_eq!(table, expected);

@@ -23,6 +23,7 @@ mod docker_replies;
 mod docker_requests;
 mod docker_streams;
 mod dockerd;
+mod doors;
 mod elsewhere;
 mod exchange;
 mod fleet;

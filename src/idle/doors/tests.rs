@@ -34,7 +34,7 @@ fn container(ports: &[(&str, u16, u16, &str)], labels: &[(&str, &str)]) -> Conta
 /// `redirect tcp 0.0.0.0:8080 80 http`
 fn shown(container: &Container, published: Published) -> (Vec<String>, Vec<String>) {
     let (doors, problems) = choose(container, &container.ports, published);
-    let line = |door: &Door| {
+    let line = |door: &Wanted| {
         let Place { transport, ip, port } = door.place;
         let speech = if door.speech == Speech::PerhapsHttp { " http" } else { "" };
         let at = std::net::SocketAddr::new(ip, port);

@@ -130,7 +130,7 @@ impl Hall {
 
     fn attend(&self, door: Door, entrance: &Entrance) -> std::io::Result<()> {
         let socket = match entrance {
-            Entrance::Rule(_) => return Ok(()),
+            Entrance::Rule(_) | Entrance::Shut => return Ok(()),
             Entrance::Listener(socket) => {
                 entrance::prepare_listener(socket.as_fd())?;
                 socket.as_fd()
@@ -211,7 +211,7 @@ impl Hall {
                 room.closed_until = Some(self.now + LATE_WITHIN);
                 self.unwant(door);
             }
-            Entrance::Listener(_) | Entrance::Datagrams(_) => {
+            Entrance::Listener(_) | Entrance::Datagrams(_) | Entrance::Shut => {
                 let room = self.rooms.remove(at);
                 if let Some(to) = passes {
                     room.herd.iter().rev().for_each(|visitor| self.admit(*visitor, to));
@@ -224,6 +224,21 @@ impl Hall {
             for visitor in self.visits.all(is_left) {
                 self.dismiss(visitor);
             }
+        }
+    }
+
+    /// Gives the port of a door with a socket of its own back, and keeps who came.
+    pub fn rest(&mut self, door: Door) {
+        self.empty_queue(door);
+        let Some(room) = self.room(door) else { return };
+        match room.entrance {
+            Entrance::Listener(_) => room.entrance = Entrance::Shut,
+            Entrance::Datagrams(_) => {
+                room.entrance = Entrance::Shut;
+                let flows = std::mem::take(&mut room.flows);
+                flows.into_iter().for_each(|(_, flow)| self.dismiss(flow));
+            }
+            Entrance::Rule(_) | Entrance::RuledDatagrams(..) | Entrance::Shut => {}
         }
     }
 
@@ -316,7 +331,9 @@ impl Hall {
         }
         let now = self.now;
         let is_over = |room: &Room| {
-            room.flows.is_empty() && room.closed_until.is_some_and(|until| now >= until)
+            room.flows.is_empty()
+                && room.held == 0
+                && room.closed_until.is_some_and(|until| now >= until)
         };
         let over: Vec<Door> =
             self.rooms.iter().filter(|room| is_over(room)).map(|room| room.door).collect();
@@ -340,7 +357,7 @@ impl Hall {
             |until, visitor| visits.look(visitor).is_some_and(|visit| visit.until == Some(until));
         let late = self.clock.deadline(is_meant);
         let retries = self.rooms.iter().flat_map(|room| [room.retry_at, room.herd_at]).flatten();
-        let closed = self.rooms.iter().filter(|room| room.flows.is_empty());
+        let closed = self.rooms.iter().filter(|room| room.flows.is_empty() && room.held == 0);
         let closed = closed.filter_map(|room| room.closed_until);
         let rules = self.redirect.as_ref().and_then(Redirect::deadline);
         retries.chain(closed).chain(late).chain(rules).min()
@@ -367,6 +384,9 @@ fn cannot(at: SocketAddr, error: &std::io::Error) -> Why {
 fn allow_descriptors() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
+    if limit.current == limit.maximum {
+        return;
+    }
     let raised = Rlimit { current: limit.maximum, ..limit };
     if let Err(errno) = setrlimit(Resource::Nofile, raised) {
         log::warn!("no more than {:?} descriptors: {}", limit.current, plain(&errno.into()));

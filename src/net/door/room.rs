@@ -55,6 +55,8 @@ pub enum Entrance {
     Datagrams(OwnedFd),
     /// The same, sent there by a rule for this binding.
     RuledDatagrams(OwnedFd, SocketAddr),
+    /// Nowhere any more: its port is free for others.
+    Shut,
 }
 
 impl Room {

@@ -62,6 +62,12 @@ impl<T: Clone> Reactor<T> {
         self.hall.close(door);
     }
 
+    /// Gives the port of a door with a socket of its own back to who needs it: nobody comes in any
+    /// more, who is held stays. Flows of datagrams end, for no answer could come from that port.
+    pub fn rest(&mut self, door: Door) {
+        self.hall.rest(door);
+    }
+
     /// Bytes relayed at this door since this was last asked, both ways; 0 for a door not known.
     pub fn moved_bytes(&mut self, door: Door) -> u64 {
         self.hall.moved_bytes(door)

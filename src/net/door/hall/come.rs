@@ -47,7 +47,7 @@ impl Hall {
     fn come_to(&mut self, door: Door) -> Queue {
         let Some(room) = self.room(door) else { return Queue::Empty };
         let listener = match &room.entrance {
-            Entrance::Rule(_) => return Queue::Empty,
+            Entrance::Rule(_) | Entrance::Shut => return Queue::Empty,
             Entrance::Datagrams(_) | Entrance::RuledDatagrams(..) => return self.take_in(door),
             Entrance::Listener(socket) => socket.clone(),
         };

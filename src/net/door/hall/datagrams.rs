@@ -231,6 +231,6 @@ impl Hall {
 fn socket(room: &mut Room) -> Option<std::os::fd::BorrowedFd<'_>> {
     match &room.entrance {
         Entrance::Datagrams(socket) | Entrance::RuledDatagrams(socket, _) => Some(socket.as_fd()),
-        Entrance::Rule(_) | Entrance::Listener(_) => None,
+        Entrance::Rule(_) | Entrance::Listener(_) | Entrance::Shut => None,
     }
 }

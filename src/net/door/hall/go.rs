@@ -145,11 +145,10 @@ impl Hall {
         ADMISSION_BYTES
     }
 
-    /// The container could not be reached: held again, unless its door is gone.
+    /// The container could not be reached: held again, unless its door is gone altogether.
     fn missed(&mut self, visitor: Visitor, door: Door, what: (Side, Vec<u8>, String)) {
         let (client, said, why) = what;
-        let is_open = self.room(door).is_some_and(|room| room.closed_until.is_none());
-        if !is_open {
+        if self.room(door).is_none() {
             client.reset();
             self.visits.remove(visitor);
             return;

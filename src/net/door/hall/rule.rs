@@ -15,6 +15,7 @@ use crate::error::Why;
 use crate::net::door::entrance::{self, any};
 use crate::net::door::limits::{EXHAUSTED_RETRY, FLOW_QUIET, LATE_WITHIN};
 use crate::net::door::room::{Entrance, Room};
+use crate::net::door::visits::Visit;
 use crate::net::door::{Door, Notice, Transport};
 use crate::net::redirect::firewall;
 use crate::net::redirect::nft::{Run, WITHIN};
@@ -160,7 +161,8 @@ impl Hall {
         room.flows.iter().for_each(|(_, flow)| self.dismiss(*flow));
         match room.entrance {
             Entrance::RuledDatagrams(socket, _) => Some(socket),
-            Entrance::Rule(_) | Entrance::Listener(_) | Entrance::Datagrams(_) => None,
+            Entrance::Rule(_) | Entrance::Listener(_) => None,
+            Entrance::Datagrams(_) | Entrance::Shut => None,
         }
     }
 
@@ -175,6 +177,10 @@ impl Hall {
     pub(super) fn forget(&mut self, door: Door) {
         let Some(at) = self.rooms.iter().position(|room| room.door == door) else { return };
         let room = self.rooms.remove(at);
+        let is_within = |visit: &Visit| visit.door == door && visit.state.is_held();
+        for visitor in self.visits.all(is_within) {
+            self.dismiss(visitor);
+        }
         if let Entrance::RuledDatagrams(socket, _) = &room.entrance
             && let Some(at) = entrance::local(socket.as_fd())
             && let Some(redirect) = &mut self.redirect

@@ -1,0 +1,96 @@
+//! Again and again: who comes while it sleeps, and just when it falls asleep, is answered.
+
+use std::net::UdpSocket;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::client::body;
+use super::stage::{Stage, at};
+use super::{ECHO, WEB, mounts, number};
+use crate::dice::Dice;
+
+/// Idle for so long, it sleeps.
+const IDLE_MS: u64 = 1500;
+/// One request, by its number.
+type Ask = fn(u64) -> Result<(), String>;
+
+/// What all cycles may take, each.
+const CYCLE_WITHIN: Duration = Duration::from_secs(40);
+
+#[test]
+fn nobody_is_lost_around_falling_asleep() {
+    let config = "idle: {poll: 100ms, stop_timeout: 2s}";
+    let Some(stage) = Stage::start("drcycles", config) else { return };
+    stage.enter();
+    let idle = format!("proxy.idle_timeout={IDLE_MS}ms");
+    let label = ["--stop-signal=KILL", "--label", idle.as_str()];
+    stage.create("four", WEB, &[&label[..], &["-p", "8014:80"]].concat());
+    stage.create("six", WEB, &[&label[..], &["-p", "8016:80"]].concat());
+    let mounts = mounts();
+    let mut args = [&label[..], &["-p", "8017:53/udp"]].concat();
+    args.extend(mounts.iter().map(String::as_str));
+    stage.create("udp", ECHO, &args);
+    for name in ["four", "six", "udp"] {
+        stage.until_held(name);
+    }
+    let cycles = number("DROWSE_TEST_CYCLES", 6) as usize;
+    let lost: Vec<String> = thread::scope(|scope| {
+        let ask: [(&str, Ask); 3] = [
+            ("four", |_| over_tcp("127.0.0.1:8014")),
+            ("six", |_| over_tcp("[::1]:8016")),
+            ("udp", over_udp),
+        ];
+        let all: Vec<_> = ask
+            .into_iter()
+            .map(|(name, ask)| {
+                let stage = &stage;
+                scope.spawn(move || {
+                    stage.enter();
+                    ask_around(stage, name, cycles, ask)
+                })
+            })
+            .collect();
+        all.into_iter().flat_map(|one| one.join().unwrap()).collect()
+    });
+    assert!(lost.is_empty(), "{lost:#?}");
+}
+
+/// Asks at random around the moment at which it falls asleep, until it has slept that often.
+fn ask_around(stage: &Stage, name: &str, cycles: usize, ask: Ask) -> Vec<String> {
+    let mut dice = Dice::new(cycles as u64 ^ name.len() as u64);
+    let mut lost = Vec::new();
+    let end = Instant::now() + CYCLE_WITHIN * cycles as u32;
+    let line = format!("own/{name}: asleep");
+    let slept = || stage.log.lock().unwrap().iter().filter(|one| one.contains(&line)).count();
+    let mut asked = 0;
+    while slept() < cycles {
+        assert!(Instant::now() < end, "{name} slept {} times of {cycles}", slept());
+        asked += 1;
+        if let Err(why) = ask(asked) {
+            lost.push(format!("{name}, request {asked}, slept {}: {why}", slept()));
+        }
+        // Idle, the poll, the last look: it falls asleep some 1.6 s after its last byte.
+        thread::sleep(Duration::from_millis(IDLE_MS - 200 + dice.roll(700) as u64));
+    }
+    eprintln!("{name}: {asked} requests in {cycles} cycles");
+    lost
+}
+
+fn over_tcp(to: &str) -> Result<(), String> {
+    match body(at(to)) {
+        Ok(heard) if heard == "hello\n" => Ok(()),
+        heard => Err(format!("{heard:?}")),
+    }
+}
+
+fn over_udp(number: u64) -> Result<(), String> {
+    let text = format!("datagram {number}");
+    let wrong = |error: std::io::Error| error.to_string();
+    let socket = UdpSocket::bind("127.0.0.1:0").map_err(wrong)?;
+    socket.set_read_timeout(Some(Duration::from_secs(20))).map_err(wrong)?;
+    socket.connect("127.0.0.1:8017").map_err(wrong)?;
+    socket.send(text.as_bytes()).map_err(wrong)?;
+    let mut buffer = [0; 64];
+    let read = socket.recv(&mut buffer).map_err(wrong)?;
+    if &buffer[..read] == text.as_bytes() { Ok(()) } else { Err("another's".into()) }
+}
