@@ -94,6 +94,7 @@ impl Daemon {
     fn why(&self, key: Key, ward: &Ward, machine: &Machine) -> Option<String> {
         match machine.state() {
             State::Failed(failure) => return Some(failure.why.clone()),
+            State::Starting(start) => return Some(cause(start.wake.cause).into()),
             State::Waiting { wake, .. } | State::Booting { wake, .. } => {
                 return Some(cause(wake.cause).into());
             }
