@@ -150,7 +150,7 @@ impl Sweep<'_> {
             let result = match kept {
                 Some(why) => Ok(Some(why)),
                 None => place
-                    .remove_network(&one.id)
+                    .remove_network(&one.name)
                     .map(|removed| (!removed).then(|| "others are on it".to_owned())),
             };
             self.tell(("network", &one.name), &one.labels, result)?;

@@ -56,8 +56,8 @@ impl Supervise {
                 self.send(ask, call::remove(&id, removal), reactor);
             }
             Ask::Clear => {
-                let own = self.run.network().unwrap_or(&self.setup.network).to_owned();
-                self.send(ask, network::remove(&own), reactor);
+                // By name: see `Place::remove_network`.
+                self.send(ask, network::remove(&self.setup.network), reactor);
             }
             Ask::Follow(Sense::Events) => self.stream(ask, system::events(None), reactor),
             Ask::Follow(Sense::Samples) => self.stream(ask, call::stats_stream(&id), reactor),

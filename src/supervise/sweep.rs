@@ -47,9 +47,10 @@ impl Place<'_> {
         gone(self.client.run(&call::remove(id, removal), self.until))
     }
 
-    /// Removes a network, if nobody is on it; `false`: somebody is.
-    pub fn remove_network(&self, id: &str) -> Result<bool, Error> {
-        match gone(self.client.run(&network::remove(id), self.until)) {
+    /// Removes a network by its name, if nobody is on it; `false`: somebody is. (By an id Podman 4.3
+    /// removes it from under those who are.)
+    pub fn remove_network(&self, name: &str) -> Result<bool, Error> {
+        match gone(self.client.run(&network::remove(name), self.until)) {
             Ok(()) => Ok(true),
             Err(Error { why: Why::Conflict(_), .. }) => Ok(false),
             Err(error) => Err(error),
@@ -67,7 +68,7 @@ impl Place<'_> {
     pub fn remove_networks(&self, whose: &Whose) -> Result<usize, Error> {
         let mut removed = 0;
         for one in self.networks(whose)? {
-            removed += usize::from(self.remove_network(&one.id)?);
+            removed += usize::from(self.remove_network(&one.name)?);
         }
         Ok(removed)
     }

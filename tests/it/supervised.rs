@@ -2,6 +2,8 @@
 
 #[path = "supervised/agrees.rs"]
 mod agrees;
+#[path = "supervised/library.rs"]
+mod library;
 #[path = "supervised/pulls.rs"]
 mod pulls;
 #[path = "supervised/registry.rs"]

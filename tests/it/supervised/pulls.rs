@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -58,16 +59,22 @@ fn images_are_pulled_with_progress_and_failures_are_told() {
     publish(&registry, dir.path());
     let pause = Duration::from_millis(20);
     front(SLOW, &registry, Manner::Slow { bytes: 32 << 10, pause });
-    front(CUT, &registry, Manner::Cut { bytes: 1 << 20 });
+    front(CUT, &registry, Manner::Cut { bytes: 2 << 20 });
     let password = "Basic bWU6cGFzcw=="; // me:pass
     front(CLOSED, &registry, Manner::Closed { password });
-    for engine in engines() {
-        closed(&engine, dir.path());
-        missing(&engine, &registry);
-        cut(&engine);
-        slow(&engine);
-        down(&engine);
-    }
+    thread::scope(|scope| {
+        for engine in engines() {
+            let own = dir.path().join(engine.id("home"));
+            let registry = &registry;
+            scope.spawn(move || {
+                closed(&engine, &own);
+                missing(&engine, registry);
+                cut(&engine);
+                slow(&engine);
+                down(&engine);
+            });
+        }
+    });
 }
 
 /// A private registry: with the password, from the file and from a helper, and without.
@@ -114,7 +121,7 @@ fn missing(engine: &Engine, registry: &str) {
     assert!(ended.stderr.contains("manifest") && ended.stderr.contains("big"), "{ended:?}");
 }
 
-/// Podman gives up at once, Docker after some tries.
+/// The engine resumes what was cut, or gives up.
 fn cut(engine: &Engine) {
     let image = format!("127.0.0.1:{CUT}/big:1");
     let started = engine.prepared("cut", &[], (&image, &["true"])).start();
