@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::docker::stats::Traffic;
-use crate::idle::activity::{Activity, Rules, Sample, activity};
+use crate::idle::activity::{Activity, Rules, Sample, activity, has_tcp};
 use crate::idle::doors::Transport;
 use crate::idle::proc::{self, CpuFile, TABLE_LIMIT_BYTES, Waiting};
 use crate::net::kept::Kept;
@@ -79,8 +79,11 @@ impl Senses {
         };
         let mut sample = Sample { at_nanos, traffic, segments, cpu_nanos, ..Sample::default() };
         sample.starved_nanos = starved_nanos;
-        let has_moved = before.is_some() && still.is_none();
-        if has_moved && activity(rules, before, Some(&sample)) == Activity::No {
+        // The kernel walks all connections of the machine for each table, for milliseconds: not for
+        // noise that reaches all containers of a bridge at once.
+        let moved = before.filter(|_| still.is_none());
+        let may_be_connected = moved.is_some_and(|before| has_tcp(before, &sample));
+        if may_be_connected && activity(rules, before, Some(&sample)) == Activity::No {
             sample.is_connected = self.is_connected(text);
         }
         Ok(sample)

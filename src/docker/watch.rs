@@ -111,7 +111,8 @@ pub struct Watch<C> {
     breaks: u32,
     lost: bool,
     listed_once: bool,
-    known: Map<String, C>,
+    /// Boxed, as ids come in no order: each that is new moves those behind it.
+    known: Map<String, Box<C>>,
     looks: Looks,
     /// The newest event's time, and those already seen.
     since: Option<u64>,
@@ -138,12 +139,12 @@ impl<C: Known> Watch<C> {
 
     /// What is known of the engine's containers, by id.
     pub fn known(&self) -> impl Iterator<Item = &C> {
-        self.known.values()
+        self.known.values().map(|one| &**one)
     }
 
     /// What is known of one container.
     pub fn find(&self, id: &str) -> Option<&C> {
-        self.known.get(id)
+        self.known.get(id).map(|one| &**one)
     }
 
     /// Asks for all again as soon as may be: what is known is to be read anew.
@@ -283,7 +284,7 @@ impl<C: Known> Watch<C> {
         }
         for one in all {
             let id = one.id().to_string();
-            let heard = match self.known.get(&id) {
+            let heard = match self.find(&id) {
                 None if !self.listed_once => FIRST_SIGHT,
                 old => (between(old, &one), None),
             };
@@ -341,12 +342,12 @@ impl<C: Known> Watch<C> {
     fn learn(&mut self, id: &str, one: Option<C>, heard: Heard, out: &mut Vec<Do<C>>) {
         let Some(one) = one else {
             if let Some(container) = self.known.remove(id) {
-                let at = heard.1;
+                let (at, container) = (heard.1, *container);
                 out.push(Do::Say(Change::Changed { event: "removed", at, container }));
             }
             return;
         };
-        let old = self.known.insert(id.to_string(), one.clone());
+        let old = self.known.insert(id.to_string(), Box::new(one.clone())).map(|old| *old);
         if old.as_ref() == Some(&one) {
             return;
         }

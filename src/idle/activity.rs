@@ -183,7 +183,7 @@ fn by_bytes(rules: &Rules, before: &Sample, now: &Sample) -> Activity {
 }
 
 /// Whether some of the bytes may be TCP's: noise beside an idle connection stays noise.
-fn has_tcp(before: &Sample, now: &Sample) -> bool {
+pub fn has_tcp(before: &Sample, now: &Sample) -> bool {
     before.segments.zip(now.segments).is_none_or(|(before, now)| before != now)
 }
 
