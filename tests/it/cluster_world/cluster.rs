@@ -89,7 +89,7 @@ impl Cluster {
         let vmid = 100 + self.count as u32;
         let running = dice.chance(50);
         let one = One {
-            node: dice.pick(&NODES),
+            node: dice.pick::<&str>(&NODES),
             name: format!("ct{vmid}"),
             running,
             lock: None,
