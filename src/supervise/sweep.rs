@@ -47,8 +47,8 @@ impl Place<'_> {
         gone(self.client.run(&call::remove(id, removal), self.until))
     }
 
-    /// Removes a network by its name, if nobody is on it; `false`: somebody is. (By an id Podman 4.3
-    /// removes it from under those who are.)
+    /// Removes a network by its name, if nobody is on it; `false`: somebody is. (By an id Podman
+    /// 4.3 removes it from under those who are.)
     pub fn remove_network(&self, name: &str) -> Result<bool, Error> {
         match gone(self.client.run(&network::remove(name), self.until)) {
             Ok(()) => Ok(true),
