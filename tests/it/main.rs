@@ -55,6 +55,7 @@ mod proxy;
 mod pve;
 mod pve_calls;
 mod pve_daemon;
+mod pve_doors;
 mod pve_double;
 mod pve_recorded;
 mod pve_requests;

@@ -5,6 +5,7 @@ pub mod answer;
 pub mod asked;
 pub mod guest;
 pub mod schema;
+pub mod service;
 pub mod shape;
 pub mod stage;
 pub mod state;
@@ -82,6 +83,11 @@ impl Cluster {
 
     pub fn mood(&self, mood: Mood) {
         self.change(|state| state.mood = mood);
+    }
+
+    /// Serves HTTP inside the guest, from `lag` after it came up, at that address and port.
+    pub fn serve(&self, vmid: u32, place: (&str, u16), lag: std::time::Duration) {
+        service::serve(self.state.clone(), vmid, (place.0.to_owned(), place.1), lag);
     }
 
     /// What was asked so far.

@@ -100,6 +100,12 @@ impl Guest {
         Guest { node: node.into(), ..self }
     }
 
+    /// With one address on `eth0`.
+    pub fn at(self, address: &str) -> Guest {
+        let net0 = Some("name=eth0,bridge=vmbr0,ip=dhcp".to_owned());
+        Guest { net0, interfaces: vec![("eth0", vec![address.into()])], ..self }
+    }
+
     pub fn is_up(&self) -> bool {
         self.up_since.is_some()
     }
