@@ -24,8 +24,8 @@ fn get(place: (&str, u16), accept: &str) -> (String, String) {
 #[test]
 fn a_front_door_wakes_a_guest_and_holds_the_request() {
     let Some(address) = service::address() else { return };
-    let notes = "proxy.idle_timeout: 1h\nproxy.web.port: \"41985:41995\"\nproxy.web.bind: 127.0.0.1\n\
-                 proxy.web.scheme: http\n";
+    let notes = "proxy.idle_timeout: 1h\nproxy.web.port: \"41985:41995\"\n\
+                 proxy.web.bind: 127.0.0.1\nproxy.web.scheme: http\n";
     let guest = Guest::new(101).named("web").notes(notes).at(&format!("{address}/24"));
     // Whoever looks whether the door is open wakes it already: the page must still find it waking.
     let start = Course::new(Duration::from_secs(2), "OK");
