@@ -27,7 +27,7 @@ check: ## format, clippy, the house rules, shellcheck if there is one
 
 test: ## everything, with real engines in a throw-away world (tests/world; needs root for those)
 	cargo test --locked --no-run
-	tests/world cargo test --locked
+	tests/world cargo test --locked --no-fail-fast
 
 bench: build ## speed, memory and size, as ratios beside curl, docker and jq
 	tests/bench/run

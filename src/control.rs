@@ -205,7 +205,8 @@ mod tests {
         let map: serde_json::Value = serde_json::from_str(&text).unwrap();
         let keys: Vec<_> = map.as_object().unwrap().keys().cloned().collect();
         assert_eq!(keys.len(), 13);
-        let places: Vec<_> = keys.iter().map(|key| text.find(&format!("\"{key}\":"))).collect();
+        // The last of its name: a door has a state too.
+        let places: Vec<_> = keys.iter().map(|key| text.rfind(&format!("\"{key}\":"))).collect();
         assert!(places.is_sorted(), "{text}");
         assert_eq!(answer(text.as_bytes()), Ok(row));
     }
