@@ -216,17 +216,22 @@ fn two_engines_that_share_a_name_are_told_apart() {
     let dir = tempdir().unwrap();
     let file = dir.path().join("drowse.yml");
     let config = format!(
-        "control: none.sock\nproviders:\n  docker:\n    one: {}\n    gone: unix:///nonexistent\n\
+        "control: none.sock\nproviders:\n  docker:\n    one: {}\n    gone: unix://{}/none\n\
          \x20   two: {}\n",
-        docker.url, podman.url
+        docker.url,
+        dir.path().display(),
+        podman.url
     );
     fs::write(&file, config).unwrap();
     let run = |line: &str| {
         let args: Vec<_> = line.split(' ').collect();
         drowse(&[&args[..], &["--config", file.to_str().unwrap()]].concat()).outcome()
     };
-    let gone = "drowse: gone: reach the engine on unix:///nonexistent: no such socket \
-                /nonexistent: is the engine running?\n";
+    let none = dir.path().join("none").display().to_string();
+    let gone = format!(
+        "drowse: gone: reach the engine on unix://{none}: no such socket {none}: is the engine \
+         running?\n"
+    );
     let outcome = run("wake direct-twin");
     let told = format!(
         "{gone}drowse: wake direct-twin: which one? expected one of one/direct-twin, \
@@ -238,7 +243,7 @@ fn two_engines_that_share_a_name_are_told_apart() {
         ("created".into(), "created".into())
     );
     let outcome = run("wake two/direct-twin");
-    assert_eq!((outcome.status, outcome.stderr.as_str()), (Some(1), gone));
+    assert_eq!((outcome.status, outcome.stderr), (Some(1), gone));
     assert_eq!(
         (docker.state(&ids[0]).0, podman.state(&ids[1]).0),
         ("created".into(), "running".into())

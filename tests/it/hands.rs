@@ -165,7 +165,7 @@ fn posted(name: &str, what: &str) -> Call<()> {
 
 #[test]
 fn whatever_other_hands_do_counts() {
-    let Some(stage) = Stage::docker(85, "") else { return };
+    let Some(stage) = Stage::docker(85, "max_waking: 40") else { return };
     let cases: Vec<Vec<&str>> =
         CASES.trim().lines().map(|line| line.split(' ').collect()).collect();
     let (rest, done) = (Mutex::new(cases.iter()), Mutex::new(Vec::new()));

@@ -249,7 +249,7 @@ fn networks_besides_its_own_are_joined_and_their_bytes_can_be_told_apart() {
 
 #[test]
 fn an_engine_that_is_restarted_under_it_is_waited_for() {
-    let Some(mut dockerd) = Dockerd::start(77) else { return };
+    let Some(mut dockerd) = Dockerd::start(76) else { return };
     let engine = Engine::own(&dockerd);
     let mut run = engine.start("under", &[], OBEDIENT);
     run.until(|state| state["status"] == "running");
