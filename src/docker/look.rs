@@ -12,13 +12,22 @@ const LOOKS_AT_ONCE: u32 = 4;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A container that can't be read is tried again after a second, two, four, … 64.
 const DOUBLINGS: u32 = 6;
-/// Docker 20.10 tells of a `die`, `pause` or `unpause` before its list knows: an answer that denies
-/// what happened is asked for again after 50 ms, 100 ms, … 3.2 s. Then it is believed.
+/// Docker 20.10 tells of a `die`, `pause`, `unpause` or `rename` before its list knows: an answer
+/// that denies what happened is asked for again after 50 ms, 100 ms, … 3.2 s. Then it is believed.
 const DOUBT_FIRST: Duration = Duration::from_millis(50);
 const DOUBTS: u32 = 7;
 
 /// The engine's word for what happened, and its time (Unix, ns), if an event told.
 pub type Heard = (&'static str, Option<u64>);
+
+/// What a look showed of a container that is there.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// The engine's word for its state.
+    pub state: &'a str,
+    /// Nothing about it is other than was known.
+    pub is_as_known: bool,
+}
 
 /// The containers of one engine about which something was heard.
 #[derive(Clone, Debug, Default)]
@@ -30,12 +39,12 @@ impl Looks {
         self.0.entry(id).or_insert_with(|| Look::new(now)).hear(heard, now);
     }
 
-    /// The look at this one is over and shows that state, `None`: there is no such container. What
-    /// it was for. `None`: nothing was asked, or the answer is doubted and asked for again.
-    pub fn end(&mut self, id: &str, state: Option<&str>, now: Instant) -> Option<Heard> {
+    /// The look at this one is over and shows that, `None`: there is no such container. What it was
+    /// for. `None`: nothing was asked, or the answer is doubted and asked for again.
+    pub fn end(&mut self, id: &str, shown: Option<Shown<'_>>, now: Instant) -> Option<Heard> {
         let look = self.0.get_mut(id)?;
         let heard = look.end()?;
-        let doubted = denies(heard.0, state) && look.doubt(heard, now);
+        let doubted = denies(heard.0, shown) && look.doubt(heard, now);
         (!doubted).then_some(heard)
     }
 
@@ -210,13 +219,14 @@ impl Look {
     }
 }
 
-/// Whether a container in this state can't be one to which that has just happened.
-fn denies(event: &str, state: Option<&str>) -> bool {
-    let Some(state) = state else { return false };
+/// Whether a container that shows this can't be one to which that has just happened.
+fn denies(event: &str, shown: Option<Shown<'_>>) -> bool {
+    let Some(Shown { state, is_as_known }) = shown else { return false };
     match event {
         "die" | "stop" => matches!(state, "running" | "paused"),
         "pause" => state == "running",
         "unpause" => state == "paused",
+        "rename" => is_as_known,
         "removed" => true,
         _ => false,
     }
@@ -225,6 +235,10 @@ fn denies(event: &str, state: Option<&str>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn shown(state: &str) -> Option<Shown<'_>> {
+        Some(Shown { state, is_as_known: false })
+    }
 
     /// Begins the look that is due, if one is.
     fn begins(look: &mut Look, now: Instant) -> bool {
@@ -296,7 +310,7 @@ mod tests {
         let heard = loop {
             looks.count(now);
             assert_eq!(looks.begin(), ["a"]);
-            if let Some(heard) = looks.end("a", Some("running"), now) {
+            if let Some(heard) = looks.end("a", shown("running"), now) {
                 break heard;
             }
             assert_eq!(looks.begin(), [""; 0]);
@@ -309,19 +323,36 @@ mod tests {
     }
 
     #[test]
+    fn a_rename_that_changed_nothing_is_looked_at_again() {
+        let t0 = Instant::now();
+        let mut looks = Looks::default();
+        let shown = |is_as_known| Some(Shown { state: "paused", is_as_known });
+        looks.hear("a".into(), ("rename", Some(1)), t0);
+        assert_eq!(looks.begin(), ["a"]);
+        assert_eq!(looks.end("a", shown(true), t0), None);
+        looks.count(t0 + DOUBT_FIRST);
+        assert_eq!(looks.begin(), ["a"]);
+        assert_eq!(looks.end("a", shown(false), t0), Some(("rename", Some(1))));
+    }
+
+    #[test]
     fn what_is_heard_meanwhile_ends_the_doubt() {
         let t0 = Instant::now();
         let mut looks = Looks::default();
         for state in [Some("exited"), None] {
             looks.hear("a".into(), ("die", Some(1)), t0);
             assert_eq!(looks.begin(), ["a"]);
-            assert_eq!(looks.end("a", state, t0), Some(("die", Some(1))), "{state:?}");
+            assert_eq!(
+                looks.end("a", state.and_then(shown), t0),
+                Some(("die", Some(1))),
+                "{state:?}"
+            );
         }
         looks.hear("a".into(), ("die", Some(2)), t0);
         assert_eq!(looks.begin(), ["a"]);
-        assert_eq!(looks.end("a", Some("running"), t0), None);
+        assert_eq!(looks.end("a", shown("running"), t0), None);
         looks.hear("a".into(), ("start", Some(3)), t0);
         assert_eq!(looks.begin(), ["a"]);
-        assert_eq!(looks.end("a", Some("running"), t0), Some(("start", Some(3))));
+        assert_eq!(looks.end("a", shown("running"), t0), Some(("start", Some(3))));
     }
 }

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use super::change::Change;
 use super::events::Event;
-use super::look::{Heard, Looks};
+use super::look::{Heard, Looks, Shown};
 use crate::sorted::{Map, Set};
 
 /// First wait after a break; doubles.
@@ -301,7 +301,11 @@ impl<C: Known> Watch<C> {
         match input {
             Input::Event(event) => self.event(event, now),
             Input::Looked(id, one) => {
-                let asked = self.looks.end(&id, one.as_ref().map(Known::state), now);
+                let shown = one.as_ref().map(|one| Shown {
+                    state: one.state(),
+                    is_as_known: self.find(&id) == Some(one),
+                });
+                let asked = self.looks.end(&id, shown, now);
                 // Nothing asked: a late answer from before a break; or one to be doubted.
                 if let Some(heard) = asked {
                     self.learn(&id, one, heard, out);
