@@ -326,3 +326,32 @@ fn whatever_comes_when_its_deadline_has_come_it_moves_on() {
         }
     }
 }
+
+/// A stop of which nobody knows what became may still come, whatever became of the kill after it,
+/// and whoever freezes and thaws it meanwhile.
+#[test]
+fn nobody_is_admitted_where_a_stop_may_still_come() {
+    let stop = terms(Order::Stop, Kind::Service);
+    let timed_out = |ticket| Input::Refused(ticket, Why::TimedOut(secs(1)));
+    let broken = |ticket| Input::Refused(ticket, Why::Failed("no room".into()));
+    let told = Made::new(Runs, stop).after(&[Input::SleepOrder]).answered(timed_out);
+    let mut made = told.after(&[Input::Knock]);
+    let kill = |actions: &[Action]| {
+        actions.iter().any(|action| matches!(action, Action::Give(Order::Kill, _)))
+    };
+    let mut actions = Vec::new();
+    while !kill(&actions) {
+        made.now = made.machine.deadline().unwrap();
+        actions = made.step(Input::Tick);
+    }
+    made = made.answered(broken);
+    for life in [Down(Paused), Runs] {
+        assert_eq!(made.step(Input::Saw(life)), [], "{life:?}");
+        assert_eq!(word(format!("{:?}", made.machine.state())), "Stopping", "{life:?}");
+    }
+    // At last it comes, or it is killed again.
+    let mut again = Made { machine: made.machine.clone(), ..made };
+    again.now += terms(Order::Stop, Kind::Service).kill_after * 2;
+    assert!(kill(&again.step(Input::Tick)));
+    assert!(made.step(Input::Saw(Down(Stopped))).contains(&Action::AskTurn));
+}

@@ -53,6 +53,7 @@ mod podmand;
 mod proc;
 mod proxy;
 mod pve;
+mod pve_beside;
 mod pve_calls;
 mod pve_daemon;
 mod pve_doors;

@@ -94,7 +94,13 @@ impl Step<'_> {
     }
 
     pub(super) fn is_down(&mut self, stop: Stop, nap: Nap) -> State {
-        let will_end = stop.given.order != Order::Pause && !stop.given.is_refused();
+        let will_end = match stop.given.order {
+            Order::Stop | Order::Signal => !stop.given.is_refused(),
+            // What a kill follows may still come, though the kill does not.
+            Order::Kill => true,
+            Order::Pause => false,
+            Order::Start | Order::Unpause => unreachable!("these wake"),
+        };
         match stop.knocked {
             // Frozen by other hands. It is to end all the same, and may do so at any moment.
             _ if nap == Nap::Paused && will_end => S::Stopping(stop),
