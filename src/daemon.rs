@@ -209,7 +209,7 @@ impl Daemon {
         let (mut events, mut news) = (Vec::new(), Vec::new());
         let mut pace = Pace::default();
         loop {
-            let began = self.reactor.turn(self.deadline(), &mut events)?;
+            let began = self.reactor.turn_until_told(self.deadline(), &mut events)?;
             for event in events.drain(..) {
                 if self.heed(event, &mut news) == Next::End {
                     return Ok(());

@@ -155,6 +155,14 @@ impl Follow {
         one.watch.relist();
     }
 
+    /// A container was told to start: it is looked at as soon as it has, whatever was heard of it
+    /// before.
+    pub fn foresee(&mut self, engine: usize, id: &str) {
+        if let Some(Followed::Engine(one)) = self.places.get_mut(engine) {
+            one.watch.foresee(id);
+        }
+    }
+
     /// When [`Follow::tick`] is next needed.
     pub fn deadline(&self) -> Option<Instant> {
         let deadline = |one: &Followed| match one {

@@ -74,6 +74,9 @@ impl Daemon {
         match docker.order(&ward.id, order, &ward.plan) {
             Ok(call) => {
                 let engine = ward.engine;
+                if order == Order::Start {
+                    self.follow.foresee(engine, &ward.id);
+                }
                 let number = self.number(Asked::Order(Whose::Machine(key, order, ticket)));
                 self.follow.ask(engine, (number, call), &mut self.reactor);
             }

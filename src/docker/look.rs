@@ -39,6 +39,13 @@ impl Looks {
         self.0.entry(id).or_insert_with(|| Look::new(now)).hear(heard, now);
     }
 
+    /// This one was told to start: its look after that counts for nothing, for somebody may wait.
+    pub fn foresee(&mut self, id: &str) {
+        if let Some(look) = self.0.get_mut(id) {
+            look.is_foreseen = true;
+        }
+    }
+
     /// The look at this one is over and shows that, `None`: there is no such container. What it was
     /// for. `None`: nothing was asked, or the answer is doubted and asked for again.
     pub fn end(&mut self, id: &str, shown: Option<Shown<'_>>, now: Instant) -> Option<Heard> {
@@ -110,6 +117,8 @@ struct Look {
     /// Looks left, and since when they grow again.
     left: u32,
     counted_at: Instant,
+    /// It starts because we wanted that.
+    is_foreseen: bool,
     /// Since the last one that did not fail.
     failures: u32,
     /// Answers doubted since something was heard, and until when the next look is put off.
@@ -126,6 +135,7 @@ impl Look {
             asked: None,
             left: LOOKS_AT_ONCE,
             counted_at: now,
+            is_foreseen: false,
             failures: 0,
             doubts: 0,
             put_off_until: None,
@@ -139,6 +149,9 @@ impl Look {
         }
         self.doubts = 0;
         self.put_off_until = None;
+        if heard.0 == "start" && std::mem::take(&mut self.is_foreseen) {
+            self.left = self.left.max(1);
+        }
     }
 
     /// The answer was doubted: puts another look off. `false`: it has to do.
@@ -264,6 +277,25 @@ mod tests {
             }
         }
         assert_eq!(looks, LOOKS_AT_ONCE + 59);
+    }
+
+    #[test]
+    fn who_was_told_to_start_is_looked_at_at_once_however_often_it_was_before() {
+        let t0 = Instant::now();
+        let mut looks = Looks::default();
+        for at in 0..LOOKS_AT_ONCE.into() {
+            looks.hear("a".into(), ("die", Some(at)), t0);
+            assert_eq!(looks.begin(), ["a"]);
+            assert!(looks.end("a", Some("exited"), t0).is_some());
+        }
+        looks.foresee("a");
+        looks.hear("a".into(), ("stop", Some(5)), t0);
+        assert_eq!(looks.begin(), [""; 0], "that was not foreseen");
+        looks.hear("a".into(), ("start", Some(6)), t0);
+        assert_eq!(looks.begin(), ["a"]);
+        assert_eq!(looks.end("a", Some("running"), t0), Some(("start", Some(6))));
+        looks.hear("a".into(), ("start", Some(7)), t0);
+        assert_eq!(looks.begin(), [""; 0], "once for each time");
     }
 
     #[test]

@@ -147,6 +147,11 @@ impl<C: Known> Watch<C> {
         self.known.get(id).map(|one| &**one)
     }
 
+    /// We told this one to start: what that comes to is looked at without delay.
+    pub fn foresee(&mut self, id: &str) {
+        self.looks.foresee(id);
+    }
+
     /// Asks for all again as soon as may be: what is known is to be read anew.
     pub fn relist(&mut self) {
         if self.is_following() {

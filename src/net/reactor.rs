@@ -222,6 +222,22 @@ impl<T: Clone> Reactor<T> {
         Ok(self.now)
     }
 
+    /// Turns until there is something to tell, or `wanted` has come: bytes that were relayed are
+    /// nothing to tell, but that the last visitor has gone may be.
+    pub fn turn_until_told(
+        &mut self,
+        wanted: Option<Instant>,
+        out: &mut Vec<Event<T>>,
+    ) -> io::Result<Instant> {
+        loop {
+            let now = self.turn(wanted, out)?;
+            let is_due = wanted.is_some_and(|at| now >= at);
+            if is_due || !out.is_empty() || self.visitors() == 0 {
+                return Ok(now);
+            }
+        }
+    }
+
     fn timeout(&mut self, wanted: Option<Instant>) -> Option<Duration> {
         if !self.unfinished.is_empty() || !self.early.is_empty() {
             return Some(Duration::ZERO);

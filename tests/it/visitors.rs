@@ -7,6 +7,7 @@ mod crowd;
 mod datagrams;
 mod heads;
 pub mod stage;
+mod told;
 
 use std::io::{ErrorKind, Write};
 use std::net::Shutdown;
