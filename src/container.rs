@@ -33,7 +33,7 @@ const DATABASE_MOUNTS: [&str; 6] = [
 /// PostgreSQL, MySQL, Redis, memcached, MongoDB.
 const DATABASE_PORTS: [u16; 5] = [5432, 3306, 6379, 11211, 27017];
 
-/// What decides besides our own labels: a container beside a service's own, one that Swarm replaces.
+/// What decides besides our own labels: a container beside a service's own, a task of Swarm's.
 const DECISIVE_LABELS: [&str; 2] = ["com.docker.compose.oneoff", SWARM_TASK];
 
 const SWARM_TASK: &str = "com.docker.swarm.task.id";

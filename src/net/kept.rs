@@ -8,7 +8,7 @@ use std::path::Path;
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::{Errno, pread};
 
-/// Read at once: as much as the kernel writes at once of a file of many lines, its `seq_file`'s page.
+/// Read at once: as much as the kernel tells at once of a file of many lines (`seq_file`'s page).
 const CHUNK_BYTES: usize = 4 << 10;
 
 /// It writes whole lines as long as one more fits in that page, and none of these files has longer

@@ -31,7 +31,8 @@ fn what_is_kept_of_a_container_decides_the_same() {
             "HostConfig": {"NetworkMode": "default"},
             "Labels": {
                 label: "True", "com.docker.compose.project": "p",
-                "com.docker.compose.service": "s", "com.docker.compose.depends_on": "db:service_started:true",
+                "com.docker.compose.service": "s",
+                "com.docker.compose.depends_on": "db:service_started:true",
                 "proxy.idle_timeout": "5m", "proxy.depends_on": "cache", "proxy.web.listen": "8080",
                 "proxy.web.port": "80", "proxyx": "not ours",
             },
