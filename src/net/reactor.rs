@@ -274,7 +274,7 @@ impl<T: Clone> Reactor<T> {
             Drive::Moved => self.seat(running),
             Drive::Stale => self.again(running, out),
             Drive::Found(addresses) => self.found(running, addresses),
-            Drive::Failed(why) => out.push(self.failed(running, why)),
+            Drive::Failed(why) => out.push(self.failed(*running, why)),
             Drive::Complete(stream) => {
                 let pool = self.clients.connections(&running.lease);
                 if pool.parked.len() < PARKED_LIMIT
@@ -315,7 +315,7 @@ impl<T: Clone> Reactor<T> {
         match running.talk.set_out(&running.way) {
             Ok(()) => self.seat(running),
             Err(why) => {
-                let failed = self.failed(running, why);
+                let failed = self.failed(*running, why);
                 self.early.push(failed);
             }
         }
@@ -323,7 +323,7 @@ impl<T: Clone> Reactor<T> {
 
     /// Where nothing was reached, the name may mean another address by now, and a certificate may
     /// have been renewed.
-    fn failed(&mut self, running: Box<Running<T>>, why: Why) -> Event<T> {
+    fn failed(&mut self, running: Running<T>, why: Why) -> Event<T> {
         if running.talk.is_connecting() {
             self.clients.connections(&running.lease).way = None;
         }
@@ -369,7 +369,7 @@ impl<T: Clone> Reactor<T> {
         };
         match pressed {
             Ok(()) => self.seat(running),
-            Err(why) => out.push(self.failed(running, why)),
+            Err(why) => out.push(self.failed(*running, why)),
         }
     }
 }
