@@ -33,6 +33,11 @@ const DATABASE_MOUNTS: [&str; 6] = [
 /// PostgreSQL, MySQL, Redis, memcached, MongoDB.
 const DATABASE_PORTS: [u16; 5] = [5432, 3306, 6379, 11211, 27017];
 
+/// What decides besides our own labels: a container beside a service's own, a task of Swarm's.
+const DECISIVE_LABELS: [&str; 2] = ["com.docker.compose.oneoff", SWARM_TASK];
+
+const SWARM_TASK: &str = "com.docker.swarm.task.id";
+
 /// The engine a container comes from, as far as a container's object tells of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
@@ -166,6 +171,21 @@ impl Container {
     pub fn order(&self) -> (&str, &str) {
         (&self.container_name, &self.container_id)
     }
+
+    /// Without what is only printed, which decides nothing: agent, URL, image, mounts, published
+    /// ports by number, and labels that are not ours. For who keeps many.
+    pub fn pared(mut self) -> Container {
+        let decides = |name: &String| DECISIVE_LABELS.contains(&name.as_str());
+        self.labels.retain(|name, _| name.starts_with("proxy.") || decides(name));
+        Container {
+            agent: None,
+            docker_cfg: String::new(),
+            image: Image::default(),
+            mounts: Vec::new(),
+            public_ports: Map::new(),
+            ..self
+        }
+    }
 }
 
 impl Health {
@@ -260,7 +280,7 @@ pub fn is_partial(summary: &Summary) -> bool {
 
 /// Swarm replaces a task's container when it stops: such a one is never put to sleep.
 pub fn is_swarm_task(container: &Container) -> bool {
-    container.labels.contains_key("com.docker.swarm.task.id")
+    container.labels.contains_key(SWARM_TASK)
 }
 
 /// The first name with no `/` but the leading one: the others are links' names for it.

@@ -28,6 +28,7 @@ mod ward;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
+use std::mem;
 use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -111,6 +112,8 @@ pub struct Daemon {
     /// Containers came, went or changed.
     is_dirty: bool,
     is_settled: bool,
+    /// Long answers came, and what they left in memory was not given back.
+    is_littered: bool,
     /// Somebody woke, fell asleep, came or went: ports may be another's now.
     is_moved: bool,
     /// What holds for all doors.
@@ -127,12 +130,13 @@ pub struct Daemon {
 
 /// Runs until SIGTERM or SIGINT. Containers are left as they are then.
 pub fn run(config: Config, mut setup: Setup, guests: Guests) -> io::Result<()> {
+    sys::stay_small();
     let mut reactor = Reactor::new()?;
     reactor.mind_signals(&[SIGINT, SIGTERM, SIGHUP])?;
     reactor.listen(guests)?;
     let now = reactor.now();
     let terms = Terms { answer_within: ANSWER_WITHIN, forced: setup.forced };
-    let sockets = std::mem::take(&mut setup.sockets);
+    let sockets = mem::take(&mut setup.sockets);
     let porter = Porter { redirect: Ok(()), metrics: None, sockets };
     let mut daemon = Daemon {
         follow: Follow::new(terms, now),
@@ -156,6 +160,7 @@ pub fn run(config: Config, mut setup: Setup, guests: Guests) -> io::Result<()> {
         began: now,
         is_dirty: false,
         is_settled: false,
+        is_littered: false,
         is_moved: false,
         porter,
         seats: Vec::new(),
@@ -210,7 +215,7 @@ impl Daemon {
         let mut pace = Pace::default();
         loop {
             let began = self.reactor.turn_until_told(self.deadline(), &mut events)?;
-            for event in events.drain(..) {
+            for event in mem::take(&mut events) {
                 if self.heed(event, &mut news) == Next::End {
                     return Ok(());
                 }
@@ -249,7 +254,7 @@ impl Daemon {
         let due = self.fleet.tick(now);
         self.act(due);
         self.settle();
-        if std::mem::take(&mut self.is_moved) {
+        if mem::take(&mut self.is_moved) {
             self.share_doors();
         }
         let is_late = now.saturating_duration_since(self.began) >= READY_WITHIN;
@@ -319,7 +324,7 @@ impl Daemon {
             Provider::Engine(engine) => {
                 let host = engine.host.as_ref();
                 let endpoint = host.map(|host| &host.endpoint).map_err(Clone::clone);
-                let which = Which { only_explicit: engine.only_explicit, ..Which::default() };
+                let which = Which::for_decisions(engine.only_explicit);
                 let origin = (self.setup.origin)(engine, &self.config);
                 self.follow.add(&mut self.reactor, endpoint, (origin, which));
             }

@@ -32,6 +32,25 @@ pub struct Which {
     pub filters: Filters,
     /// Only those with `proxy.` labels.
     pub only_explicit: bool,
+    /// What is kept of them.
+    pub keeps: Keeps,
+}
+
+/// What is kept of a container.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keeps {
+    /// All, to be printed.
+    #[default]
+    All,
+    /// What decides when it sleeps and how it is reached.
+    Decisive,
+}
+
+impl Which {
+    /// All containers, or only those with `proxy.` labels, and no more of them than decides.
+    pub fn for_decisions(only_explicit: bool) -> Which {
+        Which { only_explicit, keeps: Keeps::Decisive, ..Which::default() }
+    }
 }
 
 /// The engines and clusters that are followed. Each is known by its place in the list.

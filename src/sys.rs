@@ -17,10 +17,61 @@ mod gnu {
     }
 }
 
-/// After a big list glibc keeps what was freed; a process that then only waits should not.
+/// A piece this big is given back as soon as it is freed: lists of containers are.
+#[cfg(target_env = "gnu")]
+const OWN_PAGES_FROM_BYTES: c_int = 64 << 10;
+
+/// For a process that stays. By default glibc learns from each big piece that is freed to keep the
+/// next one of that size.
+pub fn stay_small() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: only sets how malloc goes on (mallopt(3)).
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, OWN_PAGES_FROM_BYTES);
+    }
+}
+
+/// After a big list glibc keeps what was freed; a process that then only waits should not. Nor need
+/// the code stay mapped that has led here: what is called again comes back from the page cache.
 pub fn give_memory_back() {
     #[cfg(target_env = "gnu")]
     gnu::malloc_trim(0);
+    // SAFETY: the callback keeps to what it is given, and `data` is not used.
+    unsafe {
+        libc::dl_iterate_phdr(Some(let_code_go), std::ptr::null_mut());
+    }
+}
+
+/// Unmaps what a program or library has in memory of its file and never wrote to.
+///
+/// # Safety
+/// For `dl_iterate_phdr(3)`, which knows the object's parts.
+unsafe extern "C" fn let_code_go(
+    object: *mut libc::dl_phdr_info,
+    _size: usize,
+    _data: *mut c_void,
+) -> c_int {
+    // SAFETY: the loader's own, and constant while it is iterated.
+    let (page, base, parts) = unsafe {
+        let (page, object) = (libc::sysconf(libc::_SC_PAGESIZE), &*object);
+        let count = usize::from(object.dlpi_phnum);
+        let parts = std::slice::from_raw_parts(object.dlpi_phdr, count);
+        (page.cast_unsigned() as usize, object.dlpi_addr as usize, parts)
+    };
+    for part in parts {
+        // What can be written to holds addresses that were filled in at the start.
+        if part.p_type != libc::PT_LOAD || part.p_flags & libc::PF_W != 0 {
+            continue;
+        }
+        let start = base + part.p_vaddr as usize;
+        let from = start & !(page - 1);
+        let len = start + part.p_memsz as usize - from;
+        // SAFETY: read-only pages of a file: the next access reads the same again (madvise(2)).
+        unsafe {
+            libc::madvise(from as *mut c_void, len, libc::MADV_DONTNEED);
+        }
+    }
+    0
 }
 
 /// Marks what a socket sends, for rules to tell it apart (socket(7), `SO_MARK`). Needs

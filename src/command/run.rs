@@ -22,6 +22,7 @@ use crate::run::lines::Line;
 use crate::run::message::Verdict;
 use crate::run::state::{PullStatus, State, Status};
 use crate::supervise::{News, Supervise, Tag};
+use crate::sys;
 
 use self::live::Live;
 use self::options::Options;
@@ -90,6 +91,7 @@ pub fn run(options: &Options) -> io::Result<Outcome> {
     };
     // Held until all is gone.
     let setup::Prepared { setup, lock } = prepared;
+    sys::stay_small();
     let mut reactor = Reactor::new()?;
     reactor.mind_signals(&SIGNALS)?;
     reactor.mind_reader(io::stdout())?;

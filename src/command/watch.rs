@@ -1,6 +1,7 @@
 //! `drowse ps --watch`: the list, then one line a change, until a signal comes or nobody reads.
 
 use std::io::{self, IsTerminal};
+use std::mem;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
@@ -72,6 +73,7 @@ pub fn run(options: &ps::Options) -> io::Result<Outcome> {
         out: Outlet::new(io::stdout())?,
         show: if table { Show::Screen(Box::default()) } else { Show::Lines },
     };
+    sys::stay_small();
     let mut reactor = Reactor::new()?;
     reactor.mind_signals(&[signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM])?;
     reactor.mind_reader(io::stdout())?;
@@ -81,8 +83,8 @@ pub fn run(options: &ps::Options) -> io::Result<Outcome> {
     );
     for one in &config.engines {
         let endpoint = one.host.as_ref().map(|host| &host.endpoint).map_err(Clone::clone);
-        let which =
-            Which { filters: options.filter.engine.clone(), only_explicit: one.only_explicit };
+        let (filters, only_explicit) = (options.filter.engine.clone(), one.only_explicit);
+        let which = Which { filters, only_explicit, ..Which::default() };
         follow.add(&mut reactor, endpoint, (engine::origin(one, &config), which));
     }
     for one in &config.proxmox {
@@ -112,7 +114,7 @@ impl Session<'_> {
         let mut pace = Pace::default();
         loop {
             let began = reactor.turn(follow.deadline(), &mut events)?;
-            for event in events.drain(..) {
+            for event in mem::take(&mut events) {
                 match event {
                     Event::Signal(_) | Event::HungUp => return Ok(Outcome::Done),
                     Event::Writable | Event::Visit(_) | Event::Door(_) => {}
@@ -134,7 +136,7 @@ impl Session<'_> {
     /// Writes what changed; `false`: a signal came while the reader let us wait.
     fn tell(&mut self, news: &mut Vec<News>, reactor: &mut Reactor<Tag>) -> io::Result<bool> {
         let quiet = news.is_empty();
-        for one in news.drain(..) {
+        for one in mem::take(news) {
             if admitted(self.filter, &one.change) {
                 self.show_one(&one)?;
             }

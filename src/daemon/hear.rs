@@ -60,6 +60,7 @@ impl Daemon {
     /// All about a container: what it does, for the machine that asked for it under this number or
     /// for all who care.
     fn inspected(&mut self, key: Key, ticket: Option<Ticket>, reply: Result<Reply, Why>) {
+        self.is_littered = true;
         let Some(ward) = self.wards.get_mut(&key) else { return };
         let inspect = match reply.and_then(call::inspect("").read) {
             Ok(inspect) => inspect,

@@ -21,9 +21,10 @@ impl Daemon {
     /// Takes what changed.
     pub(super) fn learn(&mut self, news: &mut Vec<News>) {
         self.is_moved |= !news.is_empty();
+        self.is_littered |= !news.is_empty();
         let mut back = Vec::new();
         let mut seen = Vec::new();
-        for one in news.drain(..) {
+        for one in std::mem::take(news) {
             let engine = one.engine;
             match one.change {
                 Change::Present(container) => self.meet(engine, &container, &mut seen),

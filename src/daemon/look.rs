@@ -11,6 +11,8 @@ use crate::idle::knock::{self, Hint, Knock};
 use crate::idle::message::Input;
 use crate::idle::proc::Waiting;
 use crate::idle::state::{Phase, Ticket};
+use crate::sorted::Map;
+use crate::sys;
 
 use super::Daemon;
 use super::asked::{Asked, Purpose};
@@ -31,6 +33,7 @@ impl Daemon {
     pub(super) fn look(&mut self, now: Instant) {
         if now >= self.poll_at {
             self.poll_at = now + self.config.idle.poll;
+            self.tidy();
             self.poll();
             self.retry_doors();
         }
@@ -38,6 +41,15 @@ impl Daemon {
         if now >= self.glance_at {
             self.glance_at = now + GLANCE_EVERY;
             self.glance();
+        }
+    }
+
+    /// What a list, or a burst of questions, took is not needed once all is answered.
+    fn tidy(&mut self) {
+        if self.is_littered && self.asked.is_empty() {
+            self.is_littered = false;
+            self.asked = Map::new();
+            sys::give_memory_back();
         }
     }
 

@@ -20,10 +20,13 @@ pub struct Senses {
     alive: Kept,
     dev: Kept,
     snmp: Option<Kept>,
-    tcp: Vec<Kept>,
-    udp: Vec<Kept>,
+    tcp: Tables,
+    udp: Tables,
     cpu: Option<Cpu>,
 }
+
+/// Of IPv4 and IPv6.
+type Tables = [Option<Kept>; 2];
 
 /// What reads a time from a file's text.
 type Nanos = fn(&[u8]) -> Option<u64>;
@@ -55,7 +58,7 @@ impl Senses {
         let files = rules.cpu_percent.map(|_| proc::cpu_files(text, id));
         let cpu = files.into_iter().flatten().find_map(|file| Cpu::open(pid, file, text));
         let (dev, snmp) = (file("net/dev").ok()?, file("net/snmp").ok());
-        let tables = |names: [&str; 2]| names.iter().filter_map(|name| file(name).ok()).collect();
+        let tables = |names: [&str; 2]| names.map(|name| file(name).ok());
         let (tcp, udp) = (tables(["net/tcp", "net/tcp6"]), tables(["net/udp", "net/udp6"]));
         Some(Senses { alive, dev, snmp, tcp, udp, cpu })
     }
@@ -109,8 +112,8 @@ impl Senses {
     /// What it has not taken yet.
     pub fn waiting(&self, text: &mut Vec<u8>) -> Waiting {
         let mut waiting = Waiting::default();
-        let tcp = self.tcp.iter().map(|table| (table, true));
-        for (table, is_tcp) in tcp.chain(self.udp.iter().map(|table| (table, false))) {
+        let tcp = self.tcp.iter().flatten().map(|table| (table, true));
+        for (table, is_tcp) in tcp.chain(self.udp.iter().flatten().map(|table| (table, false))) {
             if table.read(text, TABLE_LIMIT_BYTES).is_err() {
                 continue;
             }
@@ -129,11 +132,12 @@ impl Senses {
         let mut text = Vec::new();
         tables
             .iter()
+            .flatten()
             .any(|table| table.read(&mut text, TABLE_LIMIT_BYTES).is_ok() && has(&text, port))
     }
 
     fn is_connected(&self, text: &mut Vec<u8>) -> bool {
-        let mut tables = self.tcp.iter();
+        let mut tables = self.tcp.iter().flatten();
         tables.any(|table| table.read(text, TABLE_LIMIT_BYTES).is_ok() && proc::is_connected(text))
     }
 }

@@ -88,6 +88,9 @@ impl Looks {
             look.count(now);
         }
         self.0.retain(|_, look| !look.is_over());
+        if self.0.is_empty() {
+            self.0 = Map::new();
+        }
     }
 
     /// Begins what is due, as far as the limits allow: the ids to look at.

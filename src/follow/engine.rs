@@ -1,7 +1,7 @@
 //! One engine that is followed: its questions as calls, and their answers as what its machine
 //! hears. Decides nothing.
 
-use super::{Tag, Terms, Which};
+use super::{Keeps, Tag, Terms, Which};
 use crate::container::{self, Container, Origin};
 use crate::docker::events::{Event as Happened, EventReader};
 use crate::docker::types::Summary;
@@ -223,6 +223,10 @@ impl Engine {
     /// `None`: not one of those that are followed.
     fn see(&self, summary: Summary, complete: bool) -> Option<Seen> {
         let container = container::parse(summary, &self.origin);
+        let container = match self.which.keeps {
+            Keeps::All => container,
+            Keeps::Decisive => container.pared(),
+        };
         let followed = container.is_explicit || !self.which.only_explicit;
         followed.then_some(Seen { container, complete })
     }

@@ -8,8 +8,12 @@ use std::path::Path;
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::{Errno, pread};
 
-/// Read at once.
-const CHUNK_BYTES: usize = 16 << 10;
+/// Read at once: as much as the kernel tells at once of a file of many lines (`seq_file`'s page).
+const CHUNK_BYTES: usize = 4 << 10;
+
+/// It writes whole lines as long as one more fits in that page, and none of these files has longer
+/// ones: where less came, there is no more.
+const LINE_LIMIT_BYTES: usize = 2 << 10;
 
 /// An open file.
 #[derive(Debug)]
@@ -32,7 +36,7 @@ impl Kept {
             match read {
                 Ok(n) => {
                     text.truncate(start + n);
-                    if n == 0 {
+                    if n < CHUNK_BYTES - LINE_LIMIT_BYTES {
                         break;
                     }
                 }
@@ -62,6 +66,20 @@ mod tests {
         assert_eq!(text.get(..8), first.get(..8));
         kept.read(&mut text, 3).unwrap();
         assert_eq!(text.len(), 3);
+    }
+
+    #[test]
+    fn a_table_of_many_pages_is_read_to_its_end() {
+        let listen = |_| std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let listeners: Vec<_> = (0..100).map(listen).collect();
+        let kept = Kept::open(Path::new("/proc/self/net/tcp")).unwrap();
+        let mut text = Vec::new();
+        kept.read(&mut text, 1 << 20).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        for listener in listeners {
+            let port = listener.local_addr().unwrap().port();
+            assert!(text.contains(&format!("0100007F:{port:04X} 00000000:0000 0A")), "{port}");
+        }
     }
 
     #[test]

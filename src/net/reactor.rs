@@ -77,7 +77,8 @@ struct Pool {
 
 struct Slot<T> {
     generation: usize,
-    running: Option<Running<T>>,
+    /// Boxed: slots stay, as many as there ever were at once.
+    running: Option<Box<Running<T>>>,
 }
 
 impl<T: Clone> Reactor<T> {
@@ -141,7 +142,7 @@ impl<T: Clone> Reactor<T> {
         let lease = lease.clone();
         let retry_at = None;
         let running = Running { talk, ask, tag, lease, way, connect_by, deadline, retry_at };
-        self.seat(running);
+        self.seat(Box::new(running));
     }
 
     fn begin(&mut self, lease: &Lease, ask: &Ask) -> Result<(Talk, Rc<Way>), Why> {
@@ -243,7 +244,7 @@ impl<T: Clone> Reactor<T> {
             return Some(Duration::ZERO);
         }
         let running = self.slots.iter().filter_map(|slot| slot.running.as_ref());
-        let nearest = running.filter_map(Running::next).min();
+        let nearest = running.filter_map(|running| running.next()).min();
         let guests = self.guests.as_ref().and_then(Guests::deadline);
         let nearest = [wanted, nearest, guests, self.clients.deadline(), self.hall.deadline()];
         let nearest = nearest.into_iter().flatten().min();
@@ -289,7 +290,7 @@ impl<T: Clone> Reactor<T> {
             Drive::Moved => self.seat(running),
             Drive::Stale => self.again(running, out),
             Drive::Found(addresses) => self.found(running, addresses),
-            Drive::Failed(why) => out.push(self.failed(running, why)),
+            Drive::Failed(why) => out.push(self.failed(*running, why)),
             Drive::Complete(stream) => {
                 let pool = self.clients.connections(&running.lease);
                 if pool.parked.len() < PARKED_LIMIT
@@ -307,7 +308,7 @@ impl<T: Clone> Reactor<T> {
 
     /// A GET on a connection that had gone stale: once more, on a new one. The parked ones are as
     /// old.
-    fn again(&mut self, mut running: Running<T>, out: &mut Vec<Event<T>>) {
+    fn again(&mut self, mut running: Box<Running<T>>, out: &mut Vec<Event<T>>) {
         self.clients.connections(&running.lease).parked.clear();
         let (way, ask) = (&running.way, &running.ask);
         let begun = talk::exchange(way, &ask.request, &ask.prefix)
@@ -323,14 +324,14 @@ impl<T: Clone> Reactor<T> {
     }
 
     /// The way has its addresses now, for this exchange and those after it.
-    fn found(&mut self, mut running: Running<T>, addresses: Vec<SocketAddr>) {
+    fn found(&mut self, mut running: Box<Running<T>>, addresses: Vec<SocketAddr>) {
         let way = Rc::new(Way { addresses, ..(*running.way).clone() });
         self.clients.connections(&running.lease).way = Some(way.clone());
         running.way = way;
         match running.talk.set_out(&running.way) {
             Ok(()) => self.seat(running),
             Err(why) => {
-                let failed = self.failed(running, why);
+                let failed = self.failed(*running, why);
                 self.early.push(failed);
             }
         }
@@ -346,7 +347,7 @@ impl<T: Clone> Reactor<T> {
     }
 
     /// Gives an exchange a free slot and registers its sockets.
-    fn seat(&mut self, mut running: Running<T>) {
+    fn seat(&mut self, mut running: Box<Running<T>>) {
         let free = self.slots.iter().position(|slot| slot.running.is_none());
         let index = free.unwrap_or_else(|| {
             self.slots.push(Slot { generation: 0, running: None });
@@ -376,7 +377,7 @@ impl<T: Clone> Reactor<T> {
     fn watch_the_clock(&mut self, index: usize, out: &mut Vec<Event<T>>) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let now = self.now;
-        let is_due = |running: &mut Running<T>| running.next().is_some_and(|at| now >= at);
+        let is_due = |running: &mut Box<Running<T>>| running.next().is_some_and(|at| now >= at);
         let Some(mut running) = slot.running.take_if(is_due) else { return };
         let pressed = match running.passed(now) {
             Some(why) => Err(why),
@@ -384,7 +385,7 @@ impl<T: Clone> Reactor<T> {
         };
         match pressed {
             Ok(()) => self.seat(running),
-            Err(why) => out.push(self.failed(running, why)),
+            Err(why) => out.push(self.failed(*running, why)),
         }
     }
 }

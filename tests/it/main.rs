@@ -46,6 +46,7 @@ mod net;
 mod notified;
 #[path = "../fuzz/oracle.rs"]
 mod oracle;
+mod pared;
 mod parse;
 mod pipes;
 mod plans;
