@@ -289,14 +289,14 @@ mod tests {
         for at in 0..LOOKS_AT_ONCE.into() {
             looks.hear("a".into(), ("die", Some(at)), t0);
             assert_eq!(looks.begin(), ["a"]);
-            assert!(looks.end("a", Some("exited"), t0).is_some());
+            assert!(looks.end("a", shown("exited"), t0).is_some());
         }
         looks.foresee("a");
         looks.hear("a".into(), ("stop", Some(5)), t0);
         assert_eq!(looks.begin(), [""; 0], "that was not foreseen");
         looks.hear("a".into(), ("start", Some(6)), t0);
         assert_eq!(looks.begin(), ["a"]);
-        assert_eq!(looks.end("a", Some("running"), t0), Some(("start", Some(6))));
+        assert_eq!(looks.end("a", shown("running"), t0), Some(("start", Some(6))));
         looks.hear("a".into(), ("start", Some(7)), t0);
         assert_eq!(looks.begin(), [""; 0], "once for each time");
     }
