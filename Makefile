@@ -25,6 +25,8 @@ check: ## format, clippy, the house rules, shellcheck if there is one
 	@if command -v shellcheck >/dev/null; then shellcheck $(SCRIPTS); \
 	else echo "no shellcheck here: the scripts were not checked"; fi
 
+# Most tests wait for engines: one more than the two cores of a small machine.
+test: export RUST_TEST_THREADS ?= 3
 test: ## everything, with real engines in a throw-away world (tests/world; needs root for those)
 	cargo test --locked --no-run
 	tests/world cargo test --locked --no-fail-fast

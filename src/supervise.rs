@@ -98,6 +98,8 @@ enum Question {
     Asked(Ask),
     /// With GET, where HEAD told nothing.
     SecondGreeting,
+    /// For the network, where the first one failed for what has passed.
+    SecondNetwork,
 }
 
 /// What is read of a log.
@@ -299,6 +301,7 @@ impl Question {
     fn is_listening(self) -> bool {
         match self {
             Question::SecondGreeting => true,
+            Question::SecondNetwork => false,
             Question::Asked(ask) => match ask {
                 Ask::Greet
                 | Ask::Find

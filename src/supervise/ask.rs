@@ -28,10 +28,7 @@ impl Supervise {
             Ask::Pull => {
                 self.stream(ask, image::pull(&job.image, self.auth.as_deref()), reactor);
             }
-            Ask::Network => {
-                let labels: Map<_, _> = self.setup.labels.iter().cloned().collect();
-                self.send(ask, network::create(&self.setup.network, &labels), reactor);
-            }
+            Ask::Network => self.send(ask, self.network(), reactor),
             Ask::Create => self.send(ask, call::create(Some(&job.name), &self.setup.spec), reactor),
             Ask::Join(place) => {
                 let Some((network, as_what)) = self.setup.joins.get(place) else {
@@ -66,6 +63,11 @@ impl Supervise {
                 self.open_log(reactor);
             }
         }
+    }
+
+    fn network(&self) -> Call<String> {
+        let labels: Map<_, _> = self.setup.labels.iter().cloned().collect();
+        network::create(&self.setup.network, &labels)
     }
 
     /// From where it was read up to.
@@ -110,6 +112,7 @@ impl Supervise {
         let ask = match tag.question {
             Question::Asked(ask) => ask,
             Question::SecondGreeting => Ask::Greet,
+            Question::SecondNetwork => Ask::Network,
         };
         let answer = match (tag.question, ask) {
             (Question::SecondGreeting, _) => {
@@ -123,9 +126,13 @@ impl Supervise {
                 }
                 Err(why) => Err(why),
             },
-            (_, Ask::Network) => {
-                reply.and_then(network::create("", &Map::new()).read).map(Answer::Made)
-            }
+            (question, Ask::Network) => match reply.and_then(self.network().read) {
+                Err(why) if is_passing(&why) && matches!(question, Question::Asked(_)) => {
+                    let again = self.network();
+                    return self.post(Question::SecondNetwork, again, Mode::Whole, reactor);
+                }
+                made => made.map(Answer::Made),
+            },
             (_, Ask::Create) => {
                 reply.and_then(call::create(None, &serde_json::Value::Null).read).map(|created| {
                     for warning in &created.warnings {
@@ -181,4 +188,10 @@ pub(super) fn credentials(said: &Said, server: &str) -> Result<Option<String>, W
         false if registry::knows_none(&text) => Ok(None),
         false => Err(Why::Forbidden(answer::one_line(&format!("its helper says: {text}")))),
     }
+}
+
+/// Podman looks at all interfaces of its host for a free subnet, and gives up if one of them, of
+/// another container, goes meanwhile (Go's `net.Interface.Addrs`): it is asked once more.
+fn is_passing(why: &Why) -> bool {
+    matches!(why, Why::Refused { message, .. } if message.contains("no such network interface"))
 }

@@ -23,7 +23,12 @@ use crate::dockerd::Dockerd;
 use stage::{Engine, IMAGE, column, engines, last, statuses};
 
 /// Ends with 7 when it is told to, at once.
-const OBEDIENT: &str = "trap 'exit 7' TERM; while :; do sleep 0.1; done";
+const OBEDIENT: &str = "trap 'exit 7' TERM; echo ready; while :; do sleep 0.1; done";
+
+/// Whether that heeds TERM by now: it runs a moment before.
+fn heeds(told: &Value) -> bool {
+    told["line"] == "ready"
+}
 
 #[test]
 fn the_exit_code_is_the_containers_and_each_state_is_told() {
@@ -160,16 +165,16 @@ fn it_is_restarted_with_longer_pauses_until_the_limit() {
 fn signals_and_a_reader_that_leaves_stop_it() {
     for engine in engines() {
         for (case, signal) in [("int", Signal::INT), ("term", Signal::TERM), ("hup", Signal::HUP)] {
-            let mut run = engine.start(case, &[], OBEDIENT);
-            run.until(|state| state["status"] == "running");
+            let mut run = engine.start(case, &["--log"], OBEDIENT);
+            run.until(heeds);
             run.signal(signal);
             let ended = run.ended();
             assert_eq!((ended.status, &*ended.stderr), (Some(7), ""), "{case}: {ended:?}");
             assert_eq!(last(&ended.objects())["status"], "removed");
             engine.assert_clean(case);
         }
-        let mut run = engine.start("gone", &[], OBEDIENT);
-        run.until(|state| state["status"] == "running");
+        let mut run = engine.start("gone", &["--log"], OBEDIENT);
+        run.until(heeds);
         run.stop_reading();
         let ended = run.ended();
         assert_eq!((ended.status, &*ended.stderr), (Some(7), ""), "{ended:?}");
@@ -187,8 +192,8 @@ fn signals_and_a_reader_that_leaves_stop_it() {
 #[test]
 fn what_a_killed_run_left_is_cleaned_and_nothing_of_one_that_lives() {
     for engine in engines() {
-        let mut living = engine.start("alive", &[], OBEDIENT);
-        living.until(|state| state["status"] == "running");
+        let mut living = engine.start("alive", &["--log"], OBEDIENT);
+        living.until(heeds);
         let mut killed = engine.start("dead", &[], OBEDIENT);
         killed.until(|state| state["status"] == "running");
         killed.signal(Signal::KILL);
