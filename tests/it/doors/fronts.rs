@@ -166,6 +166,7 @@ fn a_browser_sees_the_page_and_then_the_app_without_a_click() {
         }
         args.push("http://127.0.0.1:8080/");
         let mut browser = inside(stage.network(), chromium, &args)
+            .env("HOME", stage.file(scripts))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
