@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::idle::doors::Kind;
 use crate::idle::group::Key;
+use crate::idle::message::Input;
 use crate::idle::state::{State, Ticket};
 use crate::net::door::Visitor;
 
@@ -45,6 +46,11 @@ impl Daemon {
                     }
                 }
             }
+        }
+        if let Some(ward) = self.wards.get_mut(&key)
+            && ward.gate.missed.iter().any(|one| one.waits)
+        {
+            ward.gate.again_at.get_or_insert(self.reactor.now());
         }
     }
 
@@ -131,9 +137,12 @@ impl Daemon {
         }
     }
 
-    /// The container did not take who was let in: once more, soon.
+    /// The container did not take who was let in: once more, soon. If it went down meanwhile, that
+    /// is a knock.
     pub(super) fn missed(&mut self, key: Key, visitor: Visitor, target: u16) {
         let now = self.reactor.now();
+        let machine = self.fleet.machine(key);
+        let is_awake = machine.is_some_and(|one| matches!(one.state(), State::Awake(_)));
         let Some(ward) = self.wards.get_mut(&key) else { return };
         let missed = &mut ward.gate.missed;
         match missed.iter_mut().find(|one| one.visitor == visitor) {
@@ -141,6 +150,9 @@ impl Daemon {
             None => missed.push(Missed { visitor, target, since: now, waits: true }),
         }
         ward.gate.again_at.get_or_insert(now + ADMIT_EVERY);
+        if !is_awake {
+            self.tell(key, Input::Knock);
+        }
     }
 
     /// Its address is told in a moment, and then it is probed at once.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::docker::call;
 use crate::docker::stats;
-use crate::idle::activity::{self, Activity, Sample};
+use crate::idle::activity::{self, Activity, Sample, Sign};
 use crate::idle::backend::{Life, Nap, Order};
 use crate::idle::group::Key;
 use crate::idle::knock::{self, Hint, Knock};
@@ -125,7 +125,12 @@ impl Daemon {
     pub(super) fn compare(&mut self, key: Key, sample: Option<Sample>) -> Activity {
         let Some(ward) = self.wards.get_mut(&key) else { return Activity::Unknown };
         let Ok(rules) = &ward.rules else { return Activity::Unknown };
-        let seen = activity::activity(rules, ward.before.as_ref(), sample.as_ref());
+        let mut seen = activity::activity(rules, ward.before.as_ref(), sample.as_ref());
+        // Who is let in just now has moved nothing yet.
+        let is_leading = ward.gate.doors().any(|door| self.reactor.is_leading(door));
+        if is_leading || ward.gate.missed.iter().any(|one| one.waits) {
+            seen = Activity::Yes(Sign::Door);
+        }
         if let Activity::Yes(sign) = seen {
             ward.sign = Some(sign);
         }

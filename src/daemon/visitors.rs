@@ -198,7 +198,8 @@ impl Daemon {
     /// that is waited for.
     pub(super) fn refuse_all(&mut self, key: Key, why: &str) {
         let Some(ward) = self.wards.get_mut(&key) else { return };
-        let mut over = Vec::new();
+        let missed = ward.gate.missed.iter().filter(|one| one.waits);
+        let mut over: Vec<Visitor> = missed.map(|one| one.visitor).collect();
         for held in &mut ward.gate.held {
             let leaf =
                 ward.gate.leaves.iter().find(|leaf| leaf.doors().any(|one| one == held.door));

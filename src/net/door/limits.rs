@@ -32,10 +32,9 @@ pub const FLOW_QUIET: Duration = Duration::from_secs(180);
 pub const LATE_WITHIN: Duration = Duration::from_secs(10);
 /// Accepted at one socket in a turn, and datagrams taken.
 pub const AT_ONCE: usize = 64;
-/// Of those held when a door begins to pass, so many are let in at once: a container has a short
-/// queue (5 in Python's servers, 511 in nginx), and who finds it full waits for a second or more.
+/// Of those held when a door begins to pass, so many are on their way at once.
 pub const HERD_AT_ONCE: usize = 32;
-/// And the next ones after so long.
+/// It is seen to that often who of them has arrived and who is the next.
 pub const HERD_EVERY: Duration = Duration::from_millis(10);
 /// Relayed for one visitor in a turn.
 pub const VISITOR_TURN_BYTES: usize = 256 << 10;

@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Instant;
 
+use crate::net::door::herd::Herd;
 use crate::net::door::limits::Refusals;
 use crate::net::door::{Door, First, Visitor};
 
@@ -22,10 +23,8 @@ pub struct Room {
     pub entrance: Entrance,
     /// Where they are passed on to; `None`: they are held.
     pub passes: Option<SocketAddr>,
-    /// Who was held when it began to pass and is yet to be let in, the last first.
-    pub herd: Vec<Visitor>,
-    /// When the next of them are.
-    pub herd_at: Option<Instant>,
+    /// Who was held when it began to pass.
+    pub herd: Herd,
     /// How many are held.
     pub held: usize,
     /// Bytes kept of them.
@@ -68,8 +67,7 @@ impl Room {
             first,
             entrance,
             passes: None,
-            herd: Vec::new(),
-            herd_at: None,
+            herd: Herd::default(),
             held: 0,
             held_bytes: 0,
             flows: Vec::new(),

@@ -186,6 +186,11 @@ impl Visits {
         self.places.iter().enumerate().filter_map(number).collect()
     }
 
+    /// Whether any visit is `of` these.
+    pub fn any(&self, of: impl Fn(&Visit) -> bool) -> bool {
+        self.places.iter().filter_map(|place| place.visit.as_ref()).any(of)
+    }
+
     /// The number of who is in a place now, if its generation ends in these bits.
     pub fn in_place(&self, slot: usize, bits: usize, mask: usize) -> Option<Visitor> {
         let place = self.places.get(slot)?;

@@ -73,6 +73,11 @@ impl<T: Clone> Reactor<T> {
         self.hall.moved_bytes(door)
     }
 
+    /// Whether somebody at a door that passes is yet to reach where it leads.
+    pub fn is_leading(&self, door: Door) -> bool {
+        self.hall.is_leading(door)
+    }
+
     /// How many are held at this door now.
     pub fn held(&self, door: Door) -> usize {
         self.hall.held(door)

@@ -166,10 +166,14 @@ impl Hall {
         self.means.budget = VISITOR_TURN_BYTES;
         let before = self.means.moved;
         let step = relay.step(&mut self.means);
-        if was_connecting && !relay.is_connecting() {
+        let has_arrived = was_connecting && !relay.is_connecting();
+        if has_arrived {
             visit.until = None;
         }
-        let moved = self.means.moved - before;
+        let (moved, now) = (self.means.moved - before, self.now);
+        if has_arrived && let Some(room) = self.room(door) {
+            room.herd.arrived(visitor, now);
+        }
         if let Some(room) = self.room(door).filter(|_| moved > 0) {
             room.moved += moved;
         }
@@ -180,6 +184,21 @@ impl Hall {
             Step::Over => self.dismiss(visitor),
         }
         LOOK_BYTES + moved as usize
+    }
+
+    /// One on its way is held again, to be sent once more.
+    pub(super) fn call_back(&mut self, visitor: Visitor) {
+        let Some(visit) = self.visits.at(visitor) else { return };
+        if !matches!(&visit.state, State::Relayed(relay) if relay.is_connecting()) {
+            return;
+        }
+        if let State::Relayed(relay) = std::mem::replace(&mut visit.state, State::Changing) {
+            visit.until = None;
+            let door = visit.door;
+            let (client, said) = relay.give_up();
+            let held = Held { client, greeting: None, said, admitted: None };
+            self.put(visitor, door, State::Held(held));
+        }
     }
 
     fn give_up(&mut self, visitor: Visitor, why: String) {
