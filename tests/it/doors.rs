@@ -3,6 +3,7 @@
 mod client;
 mod cycles;
 mod fronts;
+mod gone;
 mod hands;
 mod protocols;
 mod stage;

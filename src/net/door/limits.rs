@@ -25,6 +25,12 @@ pub const HEAD_WITHIN: Duration = Duration::from_secs(10);
 pub const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// How long who was answered may take to read that and close.
 pub const READ_WITHIN: Duration = Duration::from_secs(5);
+/// A container that may be gone is asked this often whether it is still there, from then on,
+pub const DOUBT_EVERY: Duration = Duration::from_secs(1);
+/// is given up after so long without an answer,
+pub const GONE_AFTER: Duration = Duration::from_secs(3);
+/// and, if it has answered, is asked no longer than that.
+pub const DOUBT_WITHIN: Duration = Duration::from_secs(5);
 /// A flow is over when nothing moved for so long. The kernel keeps a redirected flow's translation
 /// no longer (`nf_conntrack_udp_timeout_stream`).
 pub const FLOW_QUIET: Duration = Duration::from_secs(180);
