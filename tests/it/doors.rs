@@ -5,6 +5,7 @@ mod cycles;
 mod fronts;
 mod gone;
 mod hands;
+mod hostile;
 mod protocols;
 mod stage;
 

@@ -79,6 +79,9 @@ impl Hall {
         if visit.state.is_held() {
             self.count_out(visit.door, visit.state.held_bytes());
         }
+        if let Some(room) = self.room(visit.door) {
+            room.within = room.within.saturating_sub(1);
+        }
         match &mut visit.state {
             State::Relayed(relay) => relay.put_back(&mut self.means.pipes),
             State::Flow(flow) => {
