@@ -35,6 +35,9 @@ impl Daemon {
                 continue;
             };
             ward.gate.held.retain(|held| held.door != door);
+            if let Some(old) = ward.gate.lead_to(wanted.target, to) {
+                self.reactor.doubt(old);
+            }
             self.reactor.pass(door, to);
             match wanted.kind {
                 Kind::Redirect => self.close_leaf(key, at),
@@ -52,6 +55,36 @@ impl Daemon {
         {
             ward.gate.again_at.get_or_insert(self.reactor.now());
         }
+    }
+
+    /// It runs, and was told of anew: perhaps it is reached elsewhere now.
+    pub(super) fn follow_move(&mut self, key: Key) {
+        let machine = self.fleet.machine(key);
+        let is_awake = machine.is_some_and(|one| matches!(one.state(), State::Awake(_)));
+        let Some(ward) = self.wards.get(&key).filter(|_| is_awake) else { return };
+        let mut passing = ward.gate.leaves.iter().filter(|leaf| leaf.passes);
+        if passing.any(|leaf| {
+            let to = self.target(key, leaf.wanted.target);
+            to.is_some_and(|to| ward.gate.leads_elsewhere(leaf.wanted.target, to))
+        }) {
+            self.let_in(key);
+        }
+    }
+
+    /// Its process has ended, or is another: what was seen of it does not count, and who is with it
+    /// may be with nobody.
+    pub(super) fn forget_process(&mut self, key: Key) {
+        if let Some(ward) = self.wards.get_mut(&key) {
+            ward.forget();
+        }
+        self.leave_alone(key);
+    }
+
+    /// Cuts off who is relayed to it, if it is gone.
+    fn leave_alone(&mut self, key: Key) {
+        let Some(ward) = self.wards.get_mut(&key) else { return };
+        let led_to = std::mem::take(&mut ward.gate.led_to);
+        led_to.into_iter().for_each(|(_, address)| self.reactor.doubt(address));
     }
 
     /// An order to end waits until nobody new is handed to the container.
@@ -126,6 +159,10 @@ impl Daemon {
             } else if let Some(to) = self.target(key, one.target) {
                 one.waits = false;
                 self.reactor.admit(one.visitor, to);
+                let ward = self.wards.get_mut(&key);
+                if let Some(old) = ward.and_then(|ward| ward.gate.lead_to(one.target, to)) {
+                    self.reactor.doubt(old);
+                }
             }
         }
         missed.retain(|one| now.saturating_duration_since(one.since) < limit);

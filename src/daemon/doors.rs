@@ -340,6 +340,7 @@ impl Daemon {
         self.refuse_all(key, "it was removed");
         let Some(ward) = self.wards.remove(&key) else { return };
         ward.gate.doors().for_each(|door| self.reactor.close_door(door));
+        ward.gate.led_to.into_iter().for_each(|(_, address)| self.reactor.doubt(address));
     }
 
     /// Bytes that its doors have relayed up to now.

@@ -1,5 +1,6 @@
 //! The doors of one container as they stand, and who is held there. Opens none and asks nobody.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::container::{Container, Port};
@@ -25,6 +26,8 @@ pub struct Gate {
     pub problems: Vec<String>,
     /// Who waits.
     pub held: Vec<Held>,
+    /// Where people were led since its process began, by the container's port.
+    pub led_to: Vec<(u16, SocketAddr)>,
     /// Who was let in and could not reach it, to be let in again.
     pub missed: Vec<Missed>,
     /// Bytes that were relayed, both ways.
@@ -202,6 +205,23 @@ impl Gate {
     /// Whether a door is wanted and not had, so that it should be tried again.
     pub fn is_denied(&self) -> bool {
         self.leaves.iter().any(|leaf| matches!(leaf.is, Is::Denied(_)))
+    }
+
+    /// Who comes for a port is led there from now on. Returns where to they were before, if that
+    /// was elsewhere.
+    pub fn lead_to(&mut self, port: u16, address: SocketAddr) -> Option<SocketAddr> {
+        match self.led_to.iter_mut().find(|led| led.0 == port) {
+            Some((_, led)) => Some(std::mem::replace(led, address)).filter(|old| *old != address),
+            None => {
+                self.led_to.push((port, address));
+                None
+            }
+        }
+    }
+
+    /// Whether who comes for a port is not led there yet.
+    pub fn leads_elsewhere(&self, port: u16, address: SocketAddr) -> bool {
+        !self.led_to.contains(&(port, address))
     }
 
     /// Somebody is held no longer.

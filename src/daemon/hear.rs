@@ -98,10 +98,11 @@ impl Daemon {
     }
 
     fn find_process(&mut self, key: Key, inspect: &Inspect) {
-        let Some(ward) = self.wards.get_mut(&key) else { return };
         if inspect.state.pid == 0 {
-            ward.forget();
-        } else if let Counters::Asked | Counters::Unknown = ward.counters {
+            return self.forget_process(key);
+        }
+        let Some(ward) = self.wards.get_mut(&key) else { return };
+        if let Counters::Asked | Counters::Unknown = ward.counters {
             let Ok(rules) = &ward.rules else { return };
             let senses = Senses::open(inspect.state.pid, &ward.id, rules, &mut self.text);
             if senses.is_none() {

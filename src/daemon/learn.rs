@@ -80,8 +80,8 @@ impl Daemon {
     /// Its process is another now, or none.
     fn forget(&mut self, engine: usize, id: &str) {
         let key = self.keys.get(&(engine, id.to_owned()));
-        if let Some(ward) = key.and_then(|key| self.wards.get_mut(key)) {
-            ward.forget();
+        if let Some(key) = key.copied() {
+            self.forget_process(key);
         }
     }
 
@@ -173,6 +173,7 @@ impl Daemon {
         let actions = self.fleet.saw(key, sight, self.reactor.now());
         self.act(actions);
         self.attend(key, sight.life);
+        self.follow_move(key);
         self.probe_now(key);
     }
 
@@ -180,7 +181,7 @@ impl Daemon {
     pub(super) fn attend(&mut self, key: Key, life: Life) {
         let Some(ward) = self.wards.get_mut(&key) else { return };
         match (&ward.counters, life) {
-            (_, Life::Down(Nap::Stopped)) => ward.forget(),
+            (_, Life::Down(Nap::Stopped)) => self.forget_process(key),
             (Counters::Unknown, _) if ward.is_guest => ward.counters = Counters::InList,
             (Counters::Unknown, _) if ward.is_local => {
                 ward.counters = Counters::Asked;

@@ -108,7 +108,7 @@ impl Daemon {
         let before = ward.before.as_ref();
         let Ok(sample) = senses.sample(at_nanos, (rules, before), &mut self.text) else {
             // It was restarted, and nobody told us yet.
-            ward.forget();
+            self.forget_process(key);
             self.attend(key, Life::Runs);
             return Some(Activity::Unknown);
         };

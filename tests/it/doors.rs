@@ -3,7 +3,9 @@
 mod client;
 mod cycles;
 mod fronts;
+mod gone;
 mod hands;
+mod hostile;
 mod protocols;
 mod stage;
 

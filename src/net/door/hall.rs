@@ -71,6 +71,8 @@ pub struct Hall {
     rooms: Vec<Room>,
     last: u32,
     visits: Visits,
+    /// How many may be within.
+    places: usize,
     held: usize,
     clock: Clock,
     means: Means,
@@ -89,6 +91,7 @@ impl Hall {
             rooms: Vec::new(),
             last: 0,
             visits: Visits::default(),
+            places: 0,
             held: 0,
             clock: Clock::default(),
             means: Means::default(),
@@ -105,7 +108,7 @@ impl Hall {
         }
         if self.means.buffer.is_empty() {
             self.means.buffer = vec![0; BUFFER_BYTES];
-            allow_descriptors();
+            self.allow_visitors(entrance::allow_descriptors());
         }
         let door = Door(self.last.wrapping_add(1));
         let Opening { name, place, transport, first } = opening;
@@ -339,17 +342,4 @@ impl Hall {
 
 fn cannot(at: SocketAddr, error: &std::io::Error) -> Why {
     Why::Unreachable(format!("{at} can't be listened on: {}", plain(error)))
-}
-
-/// A visitor takes two descriptors: as many as the system lets us have (getrlimit(2)).
-fn allow_descriptors() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current == limit.maximum {
-        return;
-    }
-    let raised = Rlimit { current: limit.maximum, ..limit };
-    if let Err(errno) = setrlimit(Resource::Nofile, raised) {
-        log::warn!("no more than {:?} descriptors: {}", limit.current, plain(&errno.into()));
-    }
 }

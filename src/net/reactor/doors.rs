@@ -45,6 +45,12 @@ impl<T: Clone> Reactor<T> {
         self.hall.admit(visitor, to);
     }
 
+    /// What listened at this address has ended, or may be another: who is relayed there is cut off
+    /// within 5 s if it does not know their connection any more. What it said before arrives.
+    pub fn doubt(&mut self, address: SocketAddr) {
+        self.hall.doubt(address);
+    }
+
     /// Says `bytes` to a held visitor and closes, so that it can read them whatever it still sends.
     /// Over UDP: one datagram.
     pub fn answer(&mut self, visitor: Visitor, bytes: Vec<u8>) {
