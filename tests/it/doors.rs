@@ -2,9 +2,13 @@
 
 mod client;
 mod cycles;
+mod elsewhere;
 mod fronts;
+mod handed;
 mod hands;
+mod kinds;
 mod protocols;
+mod reloads;
 mod stage;
 
 use std::thread;
