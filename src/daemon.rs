@@ -24,6 +24,7 @@ mod serve;
 mod target;
 mod visitors;
 mod ward;
+mod way;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -60,6 +61,7 @@ use provider::{Means, Provider};
 use serve::Pending;
 use target::Seat;
 use ward::Ward;
+use way::Named;
 
 pub use porter::Handed;
 
@@ -120,6 +122,8 @@ pub struct Daemon {
     porter: Porter,
     /// Where the engines are, by their place in `follow`.
     seats: Vec<Seat>,
+    /// Those that are elsewhere and known by a name, by that place.
+    named: Map<usize, Named>,
     /// How long wakes took.
     wakes: Wakes,
     ending: Option<Ending>,
@@ -164,6 +168,7 @@ pub fn run(config: Config, mut setup: Setup, guests: Guests) -> io::Result<()> {
         is_moved: false,
         porter,
         seats: Vec::new(),
+        named: Map::new(),
         wakes: Wakes::default(),
         ending: None,
         count: None,
@@ -177,7 +182,7 @@ pub fn run(config: Config, mut setup: Setup, guests: Guests) -> io::Result<()> {
 }
 
 /// An engine that does not tell all there is to know keeps systemd waiting no longer.
-const READY_WITHIN: Duration = Duration::from_secs(30);
+const READY_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long an engine may take for an ordinary answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -261,6 +266,7 @@ impl Daemon {
         if !self.is_settled && (is_late || self.follow.is_settled()) {
             self.is_settled = true;
             sys::give_memory_back();
+            self.warn_of_idle_sockets();
             self.setup.notify.tell(&[Told::Ready]);
         }
         self.tell_count();
@@ -335,6 +341,7 @@ impl Daemon {
         }
         self.seats.push(Seat::of(&provider));
         self.engines.push(Some(provider));
+        self.note_name(self.engines.len() - 1);
     }
 
     /// Tells how many there are, if that has changed.

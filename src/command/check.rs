@@ -2,6 +2,7 @@
 //! that the idlewatcher needs, are the labels good? Changes nothing.
 
 mod clusters;
+mod labels;
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use crate::container::Container;
 use crate::docker::{Filters, call, system};
 use crate::error::{Error, Why};
 use crate::{agent, duration};
+use labels::Picture;
 
 use super::engine::{self, Engine};
 use super::firewall;
@@ -68,8 +70,7 @@ pub fn run(options: &Options) -> io::Result<Outcome> {
         let name = file.display().to_string();
         tell(Finding { kind: "config", name, found: "valid".into(), problems: Vec::new() })?;
     }
-    for engine in &config.engines {
-        let (finding, containers) = look_at_engine(engine, &config, options.timeout);
+    for (finding, containers) in look_at_engines(&config, options.timeout) {
         tell(finding)?;
         let told = |one: &Container| one.is_explicit || !one.errors.is_empty();
         for container in containers.into_iter().filter(told) {
@@ -89,6 +90,26 @@ pub fn run(options: &Options) -> io::Result<Outcome> {
     }
     printer.finish()?;
     Ok(outcome)
+}
+
+/// Each with its containers. What one needs may be on another engine, so all are judged together.
+fn look_at_engines(config: &Config, timeout: Duration) -> Vec<(Finding, Vec<Container>)> {
+    let (mut findings, mut all) = (Vec::new(), Vec::new());
+    for engine in &config.engines {
+        let is_here = engine.host.as_ref().is_ok_and(|host| host.local);
+        let (finding, containers) = look_at_engine(engine, config, timeout);
+        findings.push((finding, containers.len()));
+        all.extend(containers.into_iter().map(|container| (container, is_here)));
+    }
+    let is_whole =
+        config.proxmox.is_empty() && findings.iter().all(|(one, _)| one.problems.is_empty());
+    let picture = if is_whole { Picture::Whole } else { Picture::Partial };
+    labels::judge(&mut all, picture, &config.idle.defaults());
+    let mut all = all.into_iter().map(|(container, _)| container);
+    findings
+        .into_iter()
+        .map(|(finding, count)| (finding, all.by_ref().take(count).collect()))
+        .collect()
 }
 
 fn look_at_engine(

@@ -3,6 +3,8 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -78,13 +80,15 @@ fn load(source: &Source, control: Option<&Path>) -> Result<Config, Vec<String>> 
 
 fn handed(socket: NetworkSocket) -> Handed {
     match socket {
-        NetworkSocket::Tcp(socket, at) => {
-            Handed { socket: socket.into(), transport: Transport::Tcp, at }
-        }
-        NetworkSocket::Udp(socket, at) => {
-            Handed { socket: socket.into(), transport: Transport::Udp, at }
-        }
+        NetworkSocket::Tcp(socket, at) => handed_at(socket.into(), Transport::Tcp, at),
+        NetworkSocket::Udp(socket, at) => handed_at(socket.into(), Transport::Udp, at),
     }
+}
+
+fn handed_at(socket: OwnedFd, transport: Transport, at: SocketAddr) -> Handed {
+    let is_every = at.is_ipv6() && at.ip().is_unspecified();
+    let is_dual = is_every && !rustix::net::sockopt::ipv6_v6only(&socket).unwrap_or(true);
+    Handed { socket, transport, at, is_dual }
 }
 
 /// The control socket, and its file if it is ours to remove: one that systemd opened is not.

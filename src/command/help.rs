@@ -136,7 +136,9 @@ const STATUS: &str = "\
 usage: drowse status [OPTIONS]
 
 What the daemon watches: state, why it is awake, when it goes to sleep, the last
-wake and how long it took, problems. Exit code 1 if no daemon answers.
+wake and how long it took, its doors; below the table, what is wrong with any of
+it. Where there are several engines, a name is ENGINE/NAME, as the other verbs
+take it. Exit code 1 if no daemon answers.
 
   --control PATH      the daemon's socket; else that of the configuration, which
                       is /run/drowse/control.sock unless it says otherwise

@@ -66,6 +66,11 @@ impl Printer {
         Printer { out, object: Vec::new(), form }
     }
 
+    /// Whether it is for eyes.
+    pub fn is_table(&self) -> bool {
+        matches!(self.form, Form::Table(_))
+    }
+
     /// One object more. A table keeps it until [`Printer::flush`].
     pub fn print<T: Serialize + Row>(&mut self, object: &T) -> io::Result<()> {
         self.object.clear();

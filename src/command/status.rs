@@ -2,16 +2,20 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+use serde::{Serialize, Serializer};
 
 use crate::control::request::Request;
-use crate::control::{Door, Row as Status};
+use crate::control::{Door, Row as Status, State};
+use crate::docker::time;
 use crate::duration;
 
 use super::Outcome;
 use super::control::{self, Daemon, Unanswered};
-use super::output::{Format, Printer, complain};
+use super::output::{self, Format, Printer, complain};
 use super::table::Row;
+use super::text;
 
 /// The options of `status`.
 #[derive(Clone, Debug)]
@@ -26,8 +30,10 @@ pub struct Options {
     pub format: Option<Format>,
 }
 
-const COLUMNS: &[&str] =
-    &["NAME", "ENGINE", "STATE", "WHY", "SLEEPS IN", "LAST WAKE", "TOOK", "DOORS", "PROBLEMS"];
+const COLUMNS: &[&str] = &["NAME", "STATE", "WHY", "SLEEPS IN", "LAST WAKE", "TOOK", "DOORS"];
+
+/// What a person is told where there is nothing to see, for that is how everybody begins.
+const NOTHING: &str = "nothing is watched: no container has the label proxy.idle_timeout\n";
 
 /// Prints what the daemon says.
 pub fn run(options: &Options) -> io::Result<Outcome> {
@@ -39,8 +45,11 @@ pub fn run(options: &Options) -> io::Result<Outcome> {
         }
     };
     let daemon = Daemon { socket, timeout: options.timeout };
-    let mut printer = Printer::new(options.format, COLUMNS);
-    let asked = daemon.ask(&Request::Status, |row: Status| printer.print(&row));
+    let mut rows: Vec<Status> = Vec::new();
+    let asked = daemon.ask(&Request::Status, |row: Status| {
+        rows.push(row);
+        Ok(())
+    });
     let outcome = match asked {
         Ok(printed) => printed.map(|()| Outcome::Done)?,
         Err(Unanswered::Absent(why) | Unanswered::Failed(why)) => {
@@ -48,35 +57,83 @@ pub fn run(options: &Options) -> io::Result<Outcome> {
             Outcome::Failed
         }
     };
+    let mut printer = Printer::new(options.format, COLUMNS);
+    let is_for_eyes = printer.is_table();
+    let now_nanos = since_1970();
+    let are_several =
+        rows.iter().any(|row| Some(&row.engine) != rows.first().map(|one| &one.engine));
+    let lines: Vec<Line<'_>> =
+        rows.iter().map(|row| Line { row, are_several, now_nanos }).collect();
+    for line in &lines {
+        printer.print(line)?;
+    }
     printer.finish()?;
+    if !is_for_eyes {
+        return Ok(outcome);
+    }
+    let problems: String = lines.iter().flat_map(Line::problems).collect();
+    match (lines.is_empty(), problems.is_empty()) {
+        (true, _) if outcome == Outcome::Done => output::print(NOTHING)?,
+        (_, false) => output::print(&format!("\n{}", text::harmless(&problems)))?,
+        (_, true) => outcome,
+    };
     Ok(outcome)
 }
 
-impl Row for Status {
+/// A container's line, among others.
+struct Line<'a> {
+    row: &'a Status,
+    /// There are several engines, so that a name alone may not do.
+    are_several: bool,
+    /// The time, since 1970.
+    now_nanos: u64,
+}
+
+impl Line<'_> {
+    /// As the other verbs take it.
+    fn name(&self) -> String {
+        let Status { engine, name, .. } = self.row;
+        if self.are_several { format!("{engine}/{name}") } else { name.clone() }
+    }
+
+    /// What is wrong with it, a line each: no column has room for that.
+    fn problems(&self) -> impl Iterator<Item = String> {
+        let row = self.row;
+        let is_bad = matches!(row.state, State::Failed | State::LeftAlone);
+        let why = row.why.iter().filter(move |why| is_bad && !row.problems.contains(why));
+        let name = self.name();
+        why.chain(&row.problems).map(move |what| format!("{name}: {}\n", what.replace('\n', " ")))
+    }
+}
+
+impl Serialize for Line<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.row.serialize(serializer)
+    }
+}
+
+impl Row for Line<'_> {
     fn cells(&self) -> Vec<String> {
-        let sleeps = match (self.kept_for_ms, self.sleeps_in_ms) {
-            (Some(kept), _) => format!("kept {}", seconds(kept)),
-            (None, sleeps) => sleeps.map(seconds).unwrap_or_default(),
+        let row = self.row;
+        let sleeps = match (row.kept_for_ms, row.sleeps_in_ms) {
+            (Some(kept), _) if row.state == State::Awake => left(kept),
+            (Some(kept), _) => format!("kept {}", left(kept)),
+            (None, sleeps) => sleeps.map(left).unwrap_or_default(),
         };
-        let problems = match self.problems.len() {
-            0 => String::new(),
-            n => n.to_string(),
-        };
+        let woke = row.last_wake_at.as_deref().and_then(time::nanos);
         vec![
-            self.name.clone(),
-            self.engine.clone(),
-            self.state.word().into(),
-            self.why.clone().unwrap_or_default(),
+            self.name(),
+            row.state.word().into(),
+            row.why.clone().unwrap_or_default(),
             sleeps,
-            self.last_wake_at.as_deref().map(moment).unwrap_or_default(),
-            self.last_wake_ms.map(took).unwrap_or_default(),
-            doors(&self.doors),
-            problems,
+            woke.map(|at| ago(self.now_nanos.saturating_sub(at))).unwrap_or_default(),
+            row.last_wake_ms.map(brief).unwrap_or_default(),
+            doors(&row.doors),
         ]
     }
 }
 
-/// `redirect 8080 8443, front 9000`: each port once.
+/// `redirect 8080 8443, front 9000 (denied)`: each port once.
 fn doors(doors: &[Door]) -> String {
     let mut shown = String::new();
     let mut last = ("", "");
@@ -95,6 +152,9 @@ fn doors(doors: &[Door]) -> String {
         if door.transport != "tcp" {
             shown = shown + "/" + &door.transport;
         }
+        if door.state == "denied" {
+            shown += " (denied)";
+        }
         last = here;
     }
     shown
@@ -105,17 +165,40 @@ pub fn took(millis: u64) -> String {
     duration::show(Duration::from_millis(millis))
 }
 
-/// A time to come, which nobody wants to the millisecond.
-fn seconds(millis: u64) -> String {
-    duration::show(Duration::from_secs(millis.div_ceil(1000)))
+/// The same to two digits, where there is little room: `812ms`, `2.4s`, `1m2s`.
+fn brief(millis: u64) -> String {
+    match millis {
+        0..1_000 => format!("{millis}ms"),
+        1_000..10_000 => format!("{}.{}s", millis / 1_000, millis / 100 % 10),
+        _ => left(millis),
+    }
 }
 
-/// RFC 3339 to the second, `2026-11-21 09:05:35Z`.
-fn moment(text: &str) -> String {
-    match (text.get(..10), text.get(11..19)) {
-        (Some(day), Some(time)) => format!("{day} {time}Z"),
-        _ => text.into(),
-    }
+/// A time to come, which nobody wants to the millisecond, nor to the second if it is long.
+fn left(millis: u64) -> String {
+    let seconds = millis.div_ceil(1_000);
+    let coarse = match seconds {
+        0..3_600 => seconds,
+        3_600.. => seconds / 60 * 60,
+    };
+    duration::show(Duration::from_secs(coarse))
+}
+
+/// How long ago something was: `12s ago`, `3m ago`, `2d ago`.
+fn ago(nanos: u64) -> String {
+    let seconds = nanos / 1_000_000_000;
+    let (count, unit) = match seconds {
+        0..60 => (seconds, "s"),
+        60..3_600 => (seconds / 60, "m"),
+        3_600..172_800 => (seconds / 3_600, "h"),
+        172_800.. => (seconds / 86_400, "d"),
+    };
+    format!("{count}{unit} ago")
+}
+
+fn since_1970() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -124,12 +207,32 @@ mod tests {
 
     #[test]
     fn times_are_as_exact_as_eyes_want_them() {
-        assert_eq!(moment("2026-11-21T09:05:35.123456789Z"), "2026-11-21 09:05:35Z");
-        assert_eq!(moment("now"), "now");
-        assert_eq!(
-            (seconds(0), seconds(1), seconds(61_000)),
-            ("0s".into(), "1s".into(), "1m1s".into())
-        );
-        assert_eq!(took(812), "812ms");
+        let shown = [0, 1, 61_000, 3_599_001, 3_661_000, 200_000_000].map(left);
+        assert_eq!(shown, ["0s", "1s", "1m1s", "1h", "1h1m", "55h33m"]);
+        assert_eq!(took(2_412), "2.412s");
+        assert_eq!([812, 2_412, 9_999, 62_000].map(brief), ["812ms", "2.4s", "9.9s", "1m2s"]);
+        let shown =
+            [0, 59, 60, 7_199, 172_799, 172_800].map(|seconds| ago(seconds * 1_000_000_000));
+        assert_eq!(shown, ["0s ago", "59s ago", "1m ago", "1h ago", "47h ago", "2d ago"]);
+    }
+
+    #[test]
+    fn a_port_is_shown_once_and_that_it_is_denied() {
+        let door = |at: &str, kind: &str, state: &str, transport: &str| Door {
+            at: at.into(),
+            kind: kind.into(),
+            state: state.into(),
+            target: 80,
+            transport: transport.into(),
+            why: None,
+        };
+        let all = [
+            door("0.0.0.0:53", "redirect", "open", "udp"),
+            door("0.0.0.0:8080", "redirect", "open", "tcp"),
+            door("[::]:8080", "redirect", "open", "tcp"),
+            door("127.0.0.1:9000", "front", "denied", "tcp"),
+        ];
+        assert_eq!(doors(&all), "redirect 53/udp 8080, front 9000 (denied)");
+        assert_eq!(doors(&[]), "");
     }
 }

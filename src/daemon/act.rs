@@ -115,7 +115,10 @@ impl Daemon {
         let not_ready = Input::NotReady(ticket);
         let (endpoint, request, mode) = match probe::of(container, &ward.gate.ports, seat) {
             Probe::Nothing => return self.later.push_back((key, Input::Ready(ticket))),
-            Probe::NoAddress => return self.probe_later(key, ticket),
+            Probe::NoAddress => {
+                self.seek_host_of(key);
+                return self.probe_later(key, ticket);
+            }
             Probe::Bound(port) => {
                 let is_ready = seen(port, Transport::Udp).unwrap_or(true);
                 let input = if is_ready { Input::Ready(ticket) } else { not_ready };
@@ -174,7 +177,9 @@ impl Daemon {
                 let took = machine.past().last().filter(|_| is_ours);
                 let after = took.map_or(String::new(), |took| format!(" after {took:.3?}"));
                 log::info!("{name}: awake{after} ({})", cause(up.cause));
-                ward.woke = Some(Woke { at: std::time::SystemTime::now(), took });
+                if up.cause != Cause::Found {
+                    ward.woke = Some(Woke { at: std::time::SystemTime::now(), took });
+                }
                 if let Some(took) = took {
                     ward.tally.wakes += 1;
                     self.wakes.add(took);

@@ -10,11 +10,10 @@ use crate::net::door::Visitor;
 
 use super::Daemon;
 use super::gate::{Gate, Missed, PutOff};
+use super::way::ADMIT_EVERY;
 
 /// Between rules that stand and the look that was put off for them.
 const LOOK_AFTER: Duration = Duration::from_millis(100);
-/// A container that was ready and does not take who is let in, or has no address, is tried again.
-const ADMIT_EVERY: Duration = Duration::from_millis(100);
 /// An order waits no longer than this for the rules that keep clients from who it ends.
 const RULES_WITHIN: Duration = Duration::from_secs(2);
 
@@ -23,16 +22,19 @@ impl Daemon {
     pub(super) fn let_in(&mut self, key: Key) {
         let Some(ward) = self.wards.get(&key) else { return };
         let wanted: Vec<_> = ward.gate.leaves.iter().map(|leaf| leaf.wanted).collect();
+        let mut lost = None;
         for (at, wanted) in wanted.into_iter().enumerate() {
-            let to = self.target(key, wanted.target);
+            let to = self.way_to(key, wanted.target);
             let Some(ward) = self.wards.get_mut(&key) else { return };
             let Some(door) = ward.gate.leaves.get(at).and_then(|leaf| leaf.door()) else {
                 continue;
             };
-            let Some(to) = to else {
-                // Its engine has not told the address yet.
-                ward.gate.again_at = Some(self.reactor.now() + ADMIT_EVERY);
-                continue;
+            let to = match to {
+                Ok(to) => to,
+                Err(nowhere) => {
+                    lost = Some((nowhere, wanted.target));
+                    continue;
+                }
             };
             ward.gate.held.retain(|held| held.door != door);
             if let Some(old) = ward.gate.lead_to(wanted.target, to) {
@@ -50,6 +52,11 @@ impl Daemon {
                 }
             }
         }
+        match (lost, self.wards.get_mut(&key)) {
+            (Some((nowhere, port)), _) => self.is_lost(key, nowhere, port),
+            (None, Some(ward)) => ward.gate.lost = None,
+            (None, None) => {}
+        }
         if let Some(ward) = self.wards.get_mut(&key)
             && ward.gate.missed.iter().any(|one| one.waits)
         {
@@ -62,11 +69,14 @@ impl Daemon {
         let machine = self.fleet.machine(key);
         let is_awake = machine.is_some_and(|one| matches!(one.state(), State::Awake(_)));
         let Some(ward) = self.wards.get(&key).filter(|_| is_awake) else { return };
-        let mut passing = ward.gate.leaves.iter().filter(|leaf| leaf.passes);
-        if passing.any(|leaf| {
-            let to = self.target(key, leaf.wanted.target);
-            to.is_some_and(|to| ward.gate.leads_elsewhere(leaf.wanted.target, to))
-        }) {
+        let passing = ward.gate.leaves.iter().filter(|leaf| leaf.passes);
+        let ports: Vec<u16> = passing.map(|leaf| leaf.wanted.target).collect();
+        let has_moved = ports.into_iter().any(|port| {
+            let to = self.way_to(key, port);
+            let gate = self.wards.get(&key).map(|ward| &ward.gate);
+            to.is_ok_and(|to| gate.is_some_and(|gate| gate.leads_elsewhere(port, to)))
+        });
+        if has_moved {
             self.let_in(key);
         }
     }
@@ -156,7 +166,7 @@ impl Daemon {
         for one in missed.iter_mut().filter(|one| one.waits) {
             if now.saturating_duration_since(one.since) >= limit {
                 self.refuse(key, one.visitor, "it does not listen on this port");
-            } else if let Some(to) = self.target(key, one.target) {
+            } else if let Ok(to) = self.way_to(key, one.target) {
                 one.waits = false;
                 self.reactor.admit(one.visitor, to);
                 let ward = self.wards.get_mut(&key);

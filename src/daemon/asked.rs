@@ -21,8 +21,10 @@ pub enum Asked {
     Exit(Key),
     /// Whether it is ready.
     Probe(Key, Ticket),
-    /// Its counters.
-    Sample(Key, Purpose),
+    /// Its counters, and at which engine: it may be gone when they come.
+    Sample(usize, Key, Purpose),
+    /// The addresses of an engine's host.
+    Host(usize),
     /// An order for a guest of a cluster, which becomes a task there.
     Task(usize, Whose),
     /// How far that has come.

@@ -6,16 +6,16 @@ use std::net::SocketAddr;
 use crate::container::Container;
 use crate::error::Why;
 use crate::idle::backend::{Life, Nap, Order};
-use crate::idle::doors::{self, Claim, Kind, Published, Speech, Standing, Transport};
+use crate::idle::doors::{self, Claim, Kind, Published, Speech, Standing, Transport, Wanted};
 use crate::idle::group::Key;
 use crate::idle::state::{self, Phase, State};
+use crate::net::access::plain;
 use crate::net::door::{self, Door, First, Opening};
 use crate::net::redirect::occupied;
 use crate::sorted;
 
 use super::Daemon;
 use super::gate::{Front, Gate, Is, Posture, StandIn};
-use super::porter::Handed;
 
 impl Daemon {
     /// Chooses all doors anew, and tends them.
@@ -30,6 +30,9 @@ impl Daemon {
     /// Chooses the doors of a container anew. While it wakes they stay: somebody may be held there.
     pub(super) fn renew_gate(&mut self, key: Key) {
         let phase = self.fleet.machine(key).map(|machine| machine.state().phase());
+        if let Some(engine) = self.wards.get(&key).map(|ward| ward.engine) {
+            self.learn_host(engine);
+        }
         let Some(ward) = self.wards.get_mut(&key) else { return };
         if phase == Some(Phase::Waking) && !ward.gate.leaves.is_empty() {
             return;
@@ -41,7 +44,9 @@ impl Daemon {
             (Ok(()), true) => Published::Redirect,
             (Err(_), true) => Published::StandIn,
         };
-        for door in ward.gate.renew(container, published) {
+        let porter = &self.porter;
+        let is_covered = |wanted: &Wanted| porter.is_covered(wanted);
+        for door in ward.gate.renew(container, published, &is_covered) {
             ward.gate.moved_bytes += self.reactor.moved_bytes(door);
             self.reactor.close_door(door);
         }
@@ -188,22 +193,16 @@ impl Daemon {
         claims
     }
 
-    fn opening(&mut self, key: Key, at: usize) -> Result<Opening, String> {
+    fn opening(&self, key: Key, at: usize) -> Result<Opening, String> {
         let ward = self.wards.get(&key).ok_or("it is gone")?;
         let wanted = ward.gate.leaves.get(at).ok_or("it is gone")?.wanted;
         let at = SocketAddr::new(wanted.place.ip, wanted.place.port);
-        let is_it = |handed: &Handed| {
-            handed.transport == wanted.place.transport
-                && handed.at.port() == at.port()
-                && handed.at.ip() == at.ip()
-        };
-        let handed = self.porter.sockets.iter().position(is_it);
+        let handed = self.porter.handed(wanted.place).filter(|_| wanted.kind == Kind::Front);
+        let handed = handed.transpose().map_err(|error| plain(&error))?;
         let place = match (wanted.kind, handed) {
             (Kind::Redirect, _) => door::Place::Published(at),
-            (Kind::Front, Some(handed)) => {
-                door::Place::Inherited(self.porter.sockets.swap_remove(handed).socket)
-            }
-            (Kind::Front | Kind::StandIn, _) => door::Place::Own(at),
+            (Kind::Front | Kind::StandIn, Some(socket)) => door::Place::Inherited(socket),
+            (Kind::Front | Kind::StandIn, None) => door::Place::Own(at),
         };
         let is_http = wanted.speech == Speech::PerhapsHttp;
         Ok(Opening {

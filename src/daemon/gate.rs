@@ -34,6 +34,8 @@ pub struct Gate {
     pub moved_bytes: u64,
     /// What is put off until the rules stand.
     pub put_off: Option<PutOff>,
+    /// It is awake, and a door leads nowhere.
+    pub lost: Option<Box<Lost>>,
     /// A probe that waits for an address.
     pub probe: Option<Ticket>,
     /// When something is to be tried again: a look, a probe, letting in.
@@ -94,6 +96,15 @@ pub struct Missed {
     pub since: Instant,
     /// They are held again.
     pub waits: bool,
+}
+
+/// A door that leads nowhere, though its container is awake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// Since when.
+    pub since: Instant,
+    /// Why, once that has lasted.
+    pub why: String,
 }
 
 /// What waits for rules to stand.
@@ -160,12 +171,19 @@ impl Posture {
 
 impl Gate {
     /// Chooses the doors anew; returns those that are there and not wanted any more.
-    pub fn renew(&mut self, container: &Container, published: Published) -> Vec<Door> {
+    /// `is_covered`: whoever comes there comes to another of them.
+    pub fn renew(
+        &mut self,
+        container: &Container,
+        published: Published,
+        is_covered: &dyn Fn(&Wanted) -> bool,
+    ) -> Vec<Door> {
         let is_told = container.ports.iter().any(|port| port.public_port.is_some());
         if is_told && self.ports != container.ports {
             self.ports.clone_from(&container.ports);
         }
-        let (wanted, problems) = doors::choose(container, &self.ports, published);
+        let (mut wanted, problems) = doors::choose(container, &self.ports, published);
+        wanted.retain(|one| !is_covered(one));
         self.problems = problems;
         let mut old = std::mem::take(&mut self.leaves);
         for wanted in wanted {

@@ -43,7 +43,8 @@ impl Daemon {
             Some(Asked::Process(key) | Asked::Exit(key)) => {
                 self.inspected(key, None, reply);
             }
-            Some(Asked::Sample(key, purpose)) => {
+            Some(Asked::Sample(engine, key, purpose)) => {
+                self.sampled.remove(&engine);
                 let sample = reply.and_then(call::stats_once("").read);
                 if let Err(why) = &sample {
                     let name = self.wards.get(&key).map_or("", |ward| &ward.name);
@@ -51,6 +52,7 @@ impl Daemon {
                 }
                 self.sampled(key, purpose, sample.ok().flatten());
             }
+            Some(Asked::Host(place)) => self.found_host(place, reply.map(drop)),
             Some(Asked::Task(place, whose)) => self.task_begun(place, whose, reply),
             Some(Asked::TaskStatus(errand)) => self.task_told(errand, reply),
             Some(Asked::TaskLog(errand, why)) => self.task_failed(errand, why, reply),
@@ -68,6 +70,9 @@ impl Daemon {
                 ward.counters = Counters::Unknown;
                 log::debug!("{}: inspect: {why}", ward.name);
                 if let Why::NotFound(_) = why {
+                    // The list may know it for a while yet. Its doors must not come back: another
+                    // may have been made in its place.
+                    self.keys.remove(&(ward.engine, ward.id.clone()));
                     self.tell(key, Input::Gone);
                 }
                 return;

@@ -55,6 +55,8 @@ impl Daemon {
             self.saw(key, engine, &id);
         }
         for engine in back {
+            self.learn_host(engine);
+            self.tend_all(engine);
             self.tell_all(engine, &Input::EngineBack);
         }
     }

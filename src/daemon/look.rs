@@ -230,7 +230,7 @@ impl Daemon {
                 continue;
             }
             let (engine, call) = (ward.engine, call::stats_once(&ward.id));
-            let number = self.number(Asked::Sample(wanted.key, wanted.purpose));
+            let number = self.number(Asked::Sample(engine, wanted.key, wanted.purpose));
             self.follow.ask(engine, (number, call), &mut self.reactor);
         }
     }
@@ -240,7 +240,6 @@ impl Daemon {
         let (now, is_frozen) = (self.reactor.now(), self.is_frozen(key));
         let door_bytes = self.door_bytes(key);
         if let Some(ward) = self.wards.get_mut(&key) {
-            self.sampled.remove(&ward.engine);
             let sample = sample.map(|sample| Sample::of(&sample, door_bytes));
             let input = match purpose {
                 Purpose::Freeze(ticket) => {

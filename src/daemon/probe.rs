@@ -8,7 +8,7 @@ use crate::http::{Method, Request};
 use crate::label::{Tree, listen_and_target};
 use crate::net::{Endpoint, Route};
 
-use super::target::{self, Seat};
+use super::target::{self, Nowhere, Seat};
 
 /// One look at it may take this long.
 pub const WITHIN: Duration = Duration::from_secs(2);
@@ -50,8 +50,12 @@ pub fn of(container: &Container, ports: &[Port], seat: Seat) -> Probe {
     if scheme == Some("udp") || scheme.is_none() && kind == Some("udp") {
         return Probe::Bound(port);
     }
-    let Some(at) = target::of(container, seat, port) else {
-        return if container.is_silent { Probe::Nothing } else { by_name(container, port) };
+    let at = match target::of(container, seat, port) {
+        Ok(at) => at,
+        // Nobody can look at it from here.
+        Err(Nowhere::Unpublished) => return Probe::Nothing,
+        Err(Nowhere::Soon) if container.is_silent => return Probe::Nothing,
+        Err(Nowhere::Soon | Nowhere::Unnamed) => return Probe::NoAddress,
     };
     let path = route.and_then(|route| route.text(&["healthcheck", "path"]));
     match (scheme, path) {
@@ -75,20 +79,6 @@ pub fn nothing() -> Request {
 fn endpoint(at: SocketAddr) -> Endpoint {
     let route = Route::Tcp { host: at.ip().to_string(), port: at.port() };
     Endpoint { url: format!("tcp://{at}"), authority: at.to_string(), route }
-}
-
-/// On an engine that is known by name: where the port is published.
-fn by_name(container: &Container, port: u16) -> Probe {
-    let public_port = container.private_ports.get(&port).and_then(|port| port.public_port);
-    let host = &container.public_hostname;
-    match public_port.filter(|_| !host.is_empty()) {
-        None => Probe::NoAddress,
-        Some(public_port) => {
-            let authority = format!("{host}:{public_port}");
-            let route = Route::Tcp { host: host.clone(), port: public_port };
-            Probe::Connect(Endpoint { url: format!("tcp://{authority}"), authority, route })
-        }
-    }
 }
 
 /// The `8080` of `80:8080`, or the only number.

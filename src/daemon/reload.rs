@@ -1,6 +1,6 @@
 //! A new configuration in place of the old one: what did not change keeps its state.
 
-use crate::config;
+use crate::config::{self, Redirect};
 use crate::systemd::notify::News;
 
 use super::Daemon;
@@ -24,13 +24,13 @@ impl Daemon {
         for (what, same) in [
             ("control", config.control == self.config.control),
             ("metrics", config.metrics == self.config.metrics),
-            ("doors", config.doors == self.config.doors),
         ] {
             if !same {
                 log::warn!("{what}: takes effect at the next start");
             }
         }
         let old = std::mem::replace(&mut self.config, config);
+        self.change_doors(old.doors);
         self.fleet.limit(self.config.idle.max_waking as usize);
         self.poll_at = self.poll_at.min(self.reactor.now() + self.config.idle.poll);
         let wanted = Provider::all(&self.config);
@@ -63,9 +63,22 @@ impl Daemon {
         log::info!("the configuration was read anew");
     }
 
+    /// Whether there are redirect doors can be changed while they stand, but not where they lead.
+    fn change_doors(&mut self, old: config::Doors) {
+        let new = self.config.doors;
+        if new.port != old.port && old.redirect == Redirect::Auto {
+            log::warn!("doors.port: takes effect at the next start");
+        }
+        if new.redirect != old.redirect {
+            self.choose_redirect();
+            self.renew_gates();
+        }
+    }
+
     fn leave(&mut self, place: usize) {
         self.follow.leave(place, &mut self.reactor);
         self.keys.retain(|(engine, _), _| *engine != place);
+        self.named.remove(&place);
         if let Some(engine) = self.engines.get_mut(place) {
             *engine = None;
         }

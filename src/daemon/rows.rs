@@ -37,6 +37,8 @@ impl Daemon {
         let is_told = |problem: &&String| container.errors.iter().any(|one| problem.contains(one));
         problems.extend(ward.rules.as_ref().err().filter(|problem| !is_told(problem)).cloned());
         problems.extend(ward.gate.problems.iter().cloned());
+        let lost = ward.gate.lost.as_ref().map(|lost| lost.why.clone());
+        problems.extend(lost.filter(|why| !why.is_empty()));
         for leaf in &ward.gate.leaves {
             if let Is::Denied(why) = &leaf.is
                 && !problems.contains(why)

@@ -2,7 +2,7 @@
 
 /// Nanoseconds since 1970; `None`: not a timestamp, or one before 1970 (engines write year 1 for
 /// "never") or after 2554. A leap second counts as the next one.
-pub(crate) fn nanos(text: &str) -> Option<u64> {
+pub fn nanos(text: &str) -> Option<u64> {
     let (date, rest) = text.split_once(['T', 't', ' '])?;
     let zone_at = rest.find(['Z', 'z', '+', '-'])?;
     let (time, zone) = rest.split_at_checked(zone_at)?;

@@ -3,6 +3,7 @@
 
 mod attend;
 mod doors;
+mod names;
 
 use std::io;
 use std::net::SocketAddr;
@@ -154,7 +155,7 @@ impl<T: Clone> Reactor<T> {
         let exchange = talk::exchange(&way, &ask.request, &ask.prefix)?;
         // What gives an order has a connection of its own: engines hold it until it is carried out.
         // And what is no GET could not be asked again where the connection has gone stale.
-        while (ask.request.method, ask.mode != Mode::Reach) == (Method::Get, true)
+        while (ask.request.method, ask.mode.asks()) == (Method::Get, true)
             && let Some(mut stream) = pool.parked.pop()
         {
             if stream.is_at_rest() {
@@ -272,8 +273,10 @@ impl<T: Clone> Reactor<T> {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let Some(mut running) = slot.running.take() else { return };
         let drive = match running.ask.mode {
-            Mode::Reach => running.talk.reach(&running.way),
-            _ => running.talk.drive(&running.way, &mut self.buffer, BUDGET_BYTES),
+            Mode::Reach | Mode::Find => running.talk.reach(&running.way),
+            Mode::Whole | Mode::Stream => {
+                running.talk.drive(&running.way, &mut self.buffer, BUDGET_BYTES)
+            }
         };
         if running.ask.mode == Mode::Stream {
             running.hand_on(out);
@@ -328,6 +331,9 @@ impl<T: Clone> Reactor<T> {
         let way = Rc::new(Way { addresses, ..(*running.way).clone() });
         self.clients.connections(&running.lease).way = Some(way.clone());
         running.way = way;
+        if running.ask.mode == Mode::Find {
+            return self.early.push(running.over());
+        }
         match running.talk.set_out(&running.way) {
             Ok(()) => self.seat(running),
             Err(why) => {

@@ -110,7 +110,7 @@ impl<T: Clone> Running<T> {
     /// What is told when the reply is complete.
     pub fn over(mut self) -> Event<T> {
         let reply = match self.ask.mode {
-            Mode::Stream | Mode::Reach => Reply::default(),
+            Mode::Stream | Mode::Reach | Mode::Find => Reply::default(),
             Mode::Whole => {
                 let mut reply = self.talk.take_head().unwrap_or_default();
                 reply.body = self.talk.take_body();

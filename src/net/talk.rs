@@ -50,6 +50,15 @@ pub enum Mode {
     Stream,
     /// Not at all: nothing is sent, and the exchange is over when it is connected.
     Reach,
+    /// The same, over when the addresses are known: nobody is connected to.
+    Find,
+}
+
+impl Mode {
+    /// Whether a request is sent.
+    pub fn asks(self) -> bool {
+        matches!(self, Mode::Whole | Mode::Stream)
+    }
 }
 
 /// One request on one connection.

@@ -5,9 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use std::{fs, thread};
 
+use drowse::docker::time;
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 
@@ -98,13 +99,52 @@ fn status_prints_what_the_daemon_says() {
     assert_eq!(outcome.threads, 1);
     let array: Value = serde_json::from_str(&daemon.run("status --format json").1.stdout).unwrap();
     assert_eq!(array, json!([web(), db()]));
-    let table = daemon.run("status --format table").1.stdout;
+}
+
+#[test]
+fn status_is_a_table_that_fits_and_tells_problems_below() {
+    let ago = |seconds| {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        time::rfc3339((now - Duration::from_secs(seconds)).as_nanos().try_into().unwrap())
+    };
+    let with = |row: Value, changes: Value| {
+        let mut row = row;
+        row.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        row
+    };
+    let web = with(web(), json!({"last_wake_at": ago(200)}));
+    let why = "start: driver failed programming external connectivity";
+    let broken =
+        json!({"name": "broken", "state": "failed", "why": why, "problems": [why], "doors": []});
+    let host = json!({"name": "host", "state": "left_alone", "why": "host network", "doors": []});
+    let host = with(host, json!({"problems": [], "last_wake_at": null, "last_wake_ms": null}));
+    let rows = [web.clone(), with(web.clone(), broken), with(db(), host), db()];
+    let several = Daemon::saying(lines(&rows)).run("status --format table").1.stdout;
+    let expected = format!(
+        "\
+NAME        STATE           WHY{:51}  SLEEPS IN  LAST WAKE  TOOK   DOORS
+pi/web      awake           bytes{:49}  1m2s       3m ago     812ms  redirect 8080
+pi/broken   failed          {why}  1m2s       3m ago     812ms
+attic/host  left alone      host network{:42}  kept 1h
+attic/db    going to sleep  {:54}  kept 1h
+
+pi/web: proxy.x: unknown
+pi/broken: {why}
+attic/host: host network
+",
+        "", "", "", ""
+    );
+    assert_eq!(several, expected);
+    let one = Daemon::saying(lines(&[web])).run("status --format table").1.stdout;
     let expected = "\
-NAME  ENGINE  STATE           WHY    SLEEPS IN  LAST WAKE             TOOK   DOORS          PROBLEMS
-web   pi      awake           bytes  1m2s       2026-11-21 09:05:35Z  812ms  redirect 8080  1
-db    attic   going to sleep         kept 1h
+NAME  STATE  WHY    SLEEPS IN  LAST WAKE  TOOK   DOORS
+web   awake  bytes  1m2s       3m ago     812ms  redirect 8080
+
+web: proxy.x: unknown
 ";
-    assert_eq!(table, expected);
+    assert_eq!(one, expected);
+    let none = Daemon::saying("").run("status --format table").1.stdout;
+    assert_eq!(none, "nothing is watched: no container has the label proxy.idle_timeout\n");
 }
 
 #[test]

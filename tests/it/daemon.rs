@@ -14,24 +14,25 @@ fn labels<'a>(of: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[test]
-fn containers_fall_asleep_by_each_method_and_wake_when_they_must() {
+fn on_docker_containers_fall_asleep_by_each_method_and_wake_when_they_must() {
     let Some(stage) = Stage::docker(78, "stop_timeout: 5s") else { return };
+    each_method(&stage);
+}
+
+#[test]
+fn on_podman_containers_fall_asleep_by_each_method_and_wake_when_they_must() {
+    let Some(stage) = Stage::podman(78, "stop_timeout: 5s") else { return };
+    each_method(&stage);
+}
+
+fn each_method(stage: &Stage) {
     let idle = "proxy.idle_timeout=1s";
-    stage.create(
-        "frozen",
-        WEB,
-        &labels(&[idle, "proxy.stop_method=pause", "proxy.frozen.port=80"]),
-    );
-    stage.create("stopped", REST, &labels(&[idle]));
-    stage.create(
-        "killed",
-        REST,
-        &labels(&[idle, "proxy.stop_method=kill", "proxy.stop_signal=USR1"]),
-    );
-    stage.create("busy", "while :; do :; done", &labels(&[idle, "proxy.idle_cpu=1"]));
-    for name in ["frozen", "stopped", "killed", "busy"] {
-        stage.client(&["start", name]);
-    }
+    let frozen = [idle, "proxy.stop_method=pause", "proxy.frozen.port=80"];
+    let killed = [idle, "proxy.stop_method=kill", "proxy.stop_signal=USR1"];
+    stage.run("frozen", WEB, &labels(&frozen));
+    stage.run("stopped", REST, &labels(&[idle]));
+    stage.run("killed", REST, &labels(&killed));
+    stage.run("busy", "while :; do :; done", &labels(&[idle, "proxy.idle_cpu=1"]));
     stage.until("frozen", "paused");
     stage.until("stopped", "exited");
     stage.until("killed", "exited");
@@ -47,7 +48,7 @@ fn containers_fall_asleep_by_each_method_and_wake_when_they_must() {
     assert_eq!(stage.row("stopped")["why"], "kept");
     assert_eq!(stage.row("busy")["why"], "cpu");
     assert_eq!(stage.row("frozen")["state"], "asleep");
-    assert_eq!(stage.client(&["inspect", "-f", "{{.State.Status}}", "busy"]).1, "running\n");
+    assert_eq!(stage.state("busy"), "running");
     let slept = stage.ask("sleep busy --wait");
     assert_eq!((&slept[0]["error"], &slept[0]["state"]), (&Value::Null, &"asleep".into()));
 }

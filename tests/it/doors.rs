@@ -2,11 +2,15 @@
 
 mod client;
 mod cycles;
+mod elsewhere;
 mod fronts;
 mod gone;
+mod handed;
 mod hands;
 mod hostile;
+mod kinds;
 mod protocols;
+mod reloads;
 mod stage;
 
 use std::thread;

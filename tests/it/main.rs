@@ -74,6 +74,7 @@ mod source;
 mod stage;
 mod storm;
 mod supervised;
+mod told;
 mod unit;
 mod usage;
 mod visitors;

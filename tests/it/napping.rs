@@ -25,6 +25,16 @@ const MOMENTS: usize = 8;
 
 /// Sends back what it gets.
 const ECHO: &str = "exec nc -ll -p 80 -e cat";
+/// A websocket that answers pings with pongs (RFC 6455 §5.5.2): of a client's six bytes, two.
+const SOCKET: &str = "exec nc -ll -p 80 -e sh -c '
+    while read -r line && [ ${#line} -gt 1 ]; do :; done
+    printf \"HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\n\"
+    printf \"Connection: Upgrade\\r\\n\"
+    printf \"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\\r\\n\\r\\n\"
+    while [ -n \"$(head -c 6)\" ]; do printf \"\\212\\000\"; done'";
+const UPGRADE: &[u8] = b"GET /chat HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Version: 13\r\n\r\n";
 /// 1 KB/s, for as long as somebody listens.
 const DRIP: &str = "exec nc -ll -p 80 -e sh -c 'while head -c 200 /dev/zero; do sleep 0.2; done'";
 /// Takes a line, and a while.
@@ -119,23 +129,31 @@ fn tell(what: &str, mut took: Vec<Duration>, is_judged: bool) {
 
 fn what_is_used_stays_awake(stage: &Stage) {
     let used = ["drip", "socket", "quiet"];
-    for (name, script) in used.into_iter().zip([DRIP, ECHO, ECHO]) {
+    for (name, script) in used.into_iter().zip([DRIP, SOCKET, ECHO]) {
         stage.run(name, script, &PAUSE);
     }
     let addresses = used.map(|name| stage.address(name));
     let [drip, mut socket, mut quiet] = addresses.each_ref().map(|address| connect(address, 80));
     assert_eq!(echo(&mut quiet), "ping\n", "it is there, and idle from now on");
+    socket.write_all(UPGRADE).unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        socket.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101 "));
     // From now on they are in use, whatever came before.
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_millis(500) {
         drained(&drip);
-        echo(&mut socket);
+        ping(&mut socket);
     }
     let from = stage.daemon.lines().len();
     let is_over = Arc::new(AtomicBool::new(false));
     let users = [
         during(&is_over, move || drained(&drip)),
-        during(&is_over, move || assert_eq!(echo(&mut socket), "ping\n")),
+        during(&is_over, move || ping(&mut socket)),
         during(&is_over, {
             let to = addresses[2].clone();
             move || disturb(&to)
@@ -188,6 +206,14 @@ fn disturb(address: &str) {
     let (net, _) = address.rsplit_once('.').unwrap();
     let _ = udp.send_to(&[b'm'; 60], (format!("{net}.255").as_str(), 5353));
     let _ = udp.send_to(b"nobody", (address, 5353));
+}
+
+/// A websocket's ping, and its pong: no more than these few bytes while it is open.
+fn ping(stream: &mut TcpStream) {
+    stream.write_all(&[0x89, 0x80, 1, 2, 3, 4]).unwrap();
+    let mut pong = [0; 2];
+    stream.read_exact(&mut pong).unwrap();
+    assert_eq!(pong, [0x8a, 0]);
 }
 
 fn echo(stream: &mut TcpStream) -> String {

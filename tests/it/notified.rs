@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::{TempDir, tempdir};
 
 use crate::binary::DROWSE;
-use crate::servers::{self, Deed, json, open_stream};
+use crate::servers::{self, Deed, Manner, json, open_stream};
 
 /// What nothing here should ever take.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -43,12 +43,19 @@ fn two(request: &str) -> Deed {
 impl Service {
     /// Its stderr is a file, which it takes for the journal.
     fn start() -> Service {
+        Service::beside(None)
+    }
+
+    /// The same with another engine of these manners.
+    fn beside(other: Option<Manner>) -> Service {
         let dir = tempdir().unwrap();
         let path = |name: &str| dir.path().join(name);
         let manager = UnixDatagram::bind(path("notify")).unwrap();
         manager.set_read_timeout(Some(LIMIT)).unwrap();
         let engine = servers::unix(dir.path(), "engine.sock", two);
-        configure(dir.path(), &format!("providers: {{docker: {{own: \"{engine}\"}}}}\n"));
+        let other = other.map(|manner| servers::unix(dir.path(), "other.sock", manner));
+        let other = other.map_or(String::new(), |url| format!(", other: \"{url}\""));
+        configure(dir.path(), &format!("providers: {{docker: {{own: \"{engine}\"{other}}}}}\n"));
         let journal = File::create(path("journal")).unwrap();
         let of = journal.metadata().unwrap();
         let child = Command::new(DROWSE)
@@ -141,4 +148,15 @@ fn systemd_hears_of_every_turn_in_the_daemons_life() {
     for line in ["<6>the configuration was read anew", "<3>the new configuration is not used"] {
         assert!(journal.lines().any(|one| one.starts_with(line)), "{line}: {journal}");
     }
+}
+
+#[test]
+fn an_engine_that_hangs_holds_up_the_start_for_ten_seconds_and_no_longer() {
+    let begun = Instant::now();
+    let service = Service::beside(Some(servers::silent));
+    let heard = service.until("READY=1");
+    let took = begun.elapsed();
+    assert!((9..25).contains(&took.as_secs()), "{took:?}");
+    assert!(heard.iter().any(|line| line == "WATCHDOG=1"), "it is alive all the while");
+    service.until("STATUS=2 watched, 1 asleep");
 }

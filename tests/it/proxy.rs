@@ -26,6 +26,8 @@ struct Shared {
     engine: PathBuf,
     foul: AtomicBool,
     cuts: AtomicUsize,
+    /// Samples that are waited for, and the most at once.
+    samples: Mutex<(usize, usize)>,
     asked: Mutex<Vec<(Instant, String)>>,
 }
 
@@ -54,6 +56,7 @@ impl Proxy {
             engine: engine.into(),
             foul: AtomicBool::new(seed.is_some()),
             cuts: AtomicUsize::new(0),
+            samples: Mutex::default(),
             asked: Mutex::default(),
         });
         let (url, own) = (format!("unix://{}", path.display()), shared.clone());
@@ -76,6 +79,11 @@ impl Proxy {
     /// How many connections were cut.
     pub fn cuts(&self) -> usize {
         self.shared.cuts.load(Ordering::SeqCst)
+    }
+
+    /// How many samples of counters were asked for before those before them had come.
+    pub fn most_samples_at_once(&self) -> usize {
+        self.shared.samples.lock().unwrap().1
     }
 
     /// What was asked and when, as `GET /v1.41/containers/json?all=1`.
@@ -103,21 +111,31 @@ impl Fate {
 
 fn carry(client: UnixStream, shared: &Shared, mut fate: Fate) {
     let Ok(engine) = UnixStream::connect(&shared.engine) else { return };
+    let samples = AtomicUsize::new(0);
     thread::scope(|scope| {
-        scope.spawn(|| ask(&client, &engine, shared));
-        answer(&engine, &client, shared, &mut fate);
+        scope.spawn(|| ask(&client, &engine, (shared, &samples)));
+        answer(&engine, &client, (shared, &samples), &mut fate);
         for side in [&client, &engine] {
             let _ = side.shutdown(Shutdown::Both);
         }
     });
 }
 
-fn ask(mut client: &UnixStream, mut engine: &UnixStream, shared: &Shared) {
+fn ask(
+    mut client: &UnixStream,
+    mut engine: &UnixStream,
+    (shared, samples): (&Shared, &AtomicUsize),
+) {
     let mut buffer = [0; 16 << 10];
     while let Ok(n @ 1..) = client.read(&mut buffer) {
         let text = String::from_utf8_lossy(&buffer[..n]);
         if let Some((line, _)) = text.split_once(" HTTP/1.1\r\n") {
             shared.asked.lock().unwrap().push((Instant::now(), line.to_owned()));
+            if line.contains("/stats?") {
+                let mut all = shared.samples.lock().unwrap();
+                *all = (all.0 + 1, all.1.max(all.0 + 1));
+                samples.fetch_add(1, Ordering::SeqCst);
+            }
         }
         if engine.write_all(&buffer[..n]).is_err() {
             break;
@@ -127,7 +145,12 @@ fn ask(mut client: &UnixStream, mut engine: &UnixStream, shared: &Shared) {
 }
 
 /// Until either side hangs up, or its fate comes.
-fn answer(mut engine: &UnixStream, mut client: &UnixStream, shared: &Shared, fate: &mut Fate) {
+fn answer(
+    mut engine: &UnixStream,
+    mut client: &UnixStream,
+    (shared, samples): (&Shared, &AtomicUsize),
+    fate: &mut Fate,
+) {
     engine.set_read_timeout(Some(LOOK_EVERY)).unwrap();
     let (mut buffer, mut carried) = ([0; 16 << 10], 0);
     loop {
@@ -140,6 +163,7 @@ fn answer(mut engine: &UnixStream, mut client: &UnixStream, shared: &Shared, fat
         match engine.read(&mut buffer[..most]) {
             Ok(0) => return,
             Ok(n) => {
+                shared.samples.lock().unwrap().0 -= samples.swap(0, Ordering::SeqCst);
                 if foul && fate.dice.chance(10) {
                     thread::sleep(Duration::from_millis(fate.dice.roll(30) as u64));
                 }

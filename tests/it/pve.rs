@@ -117,6 +117,11 @@ impl Cluster {
             self.url()
         )
     }
+
+    /// The same with its secret in a credential of systemd's, by name.
+    pub fn entry_by_credential(&self, name: &str) -> String {
+        self.entry().replace("secret: a-secret", &format!("secret_credential: {name}"))
+    }
 }
 
 impl Drop for Cluster {

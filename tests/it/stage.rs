@@ -133,7 +133,12 @@ impl Stage {
     /// What the engine says it does: `running`, `paused`, `exited`, ….
     pub fn state(&self, name: &str) -> String {
         let (status, said) = self.client(&["inspect", "-f", "{{.State.Status}}", name]);
-        if status == Some(0) { said.trim().to_owned() } else { "gone".to_owned() }
+        match (status, said.trim()) {
+            // Podman's word for one that ended and was not tidied up yet, which may stay so.
+            (Some(0), "stopped") => "exited".to_owned(),
+            (Some(0), state) => state.to_owned(),
+            (_, _) => "gone".to_owned(),
+        }
     }
 
     /// Waits until the engine says that of the container.

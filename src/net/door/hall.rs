@@ -112,6 +112,7 @@ impl Hall {
         }
         let door = Door(self.last.wrapping_add(1));
         let Opening { name, place, transport, first } = opening;
+        let is_lent = matches!(place, Place::Inherited(_));
         let entrance = match (place, transport) {
             (Place::Published(binding), transport) => self.by_rule(door, binding, transport)?,
             (Place::Own(at), Transport::Tcp) => {
@@ -128,7 +129,7 @@ impl Hall {
             Why::Unreachable(format!("its socket is of no use: {}", plain(&error)))
         })?;
         self.last = door.0;
-        self.rooms.push(Room::new(door, name, first, entrance));
+        self.rooms.push(Room { is_lent, ..Room::new(door, name, first, entrance) });
         Ok(door)
     }
 
@@ -341,5 +342,7 @@ impl Hall {
 }
 
 fn cannot(at: SocketAddr, error: &std::io::Error) -> Why {
-    Why::Unreachable(format!("{at} can't be listened on: {}", plain(error)))
+    let is_low = error.kind() == std::io::ErrorKind::PermissionDenied && at.port() < 1024;
+    let way_out = if is_low { ": ports below 1024 need CAP_NET_BIND_SERVICE" } else { "" };
+    Why::Unreachable(format!("{at} can't be listened on: {}{way_out}", plain(error)))
 }

@@ -39,6 +39,8 @@ pub struct Room {
     pub refusals: Refusals,
     /// It is closed, and stays for who comes late until then.
     pub closed_until: Option<Instant>,
+    /// Its socket was opened by another, who listens there when the door is closed.
+    pub is_lent: bool,
     /// Somebody may wait at its socket.
     pub is_ready: bool,
     /// There were no descriptors: look again then.
@@ -88,6 +90,7 @@ impl Room {
             moved: 0,
             refusals: Refusals::default(),
             closed_until: None,
+            is_lent: false,
             is_ready: false,
             retry_at: None,
         }

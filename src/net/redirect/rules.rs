@@ -107,6 +107,11 @@ impl Rules {
         self.wanted.iter().filter(|rule| self.up.contains(&rule.door))
     }
 
+    /// Rules are wanted anew: that they can't be made is told once more.
+    pub fn tell_again(&mut self) {
+        self.has_complained = false;
+    }
+
     /// All rules shall go, for good.
     pub fn end(&mut self) {
         self.shall_end = true;

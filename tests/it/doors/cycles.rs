@@ -30,15 +30,18 @@ fn nobody_is_lost_around_falling_asleep() {
     let mut args = [&label[..], &["-p", "8017:53/udp"]].concat();
     args.extend(mounts.iter().map(String::as_str));
     stage.create("udp", ECHO, &args);
-    for name in ["four", "six", "udp"] {
+    let route = ["--label", "proxy.front.port=8018:80"];
+    stage.create("front", WEB, &[&label[..], &route].concat());
+    for name in ["four", "six", "udp", "front"] {
         stage.until_held(name);
     }
     let cycles = number("DROWSE_TEST_CYCLES", 6) as usize;
     let lost: Vec<String> = thread::scope(|scope| {
-        let ask: [(&str, Ask); 3] = [
+        let ask: [(&str, Ask); 4] = [
             ("four", |_| over_tcp("127.0.0.1:8014")),
             ("six", |_| over_tcp("[::1]:8016")),
             ("udp", over_udp),
+            ("front", |_| over_tcp("127.0.0.1:8018")),
         ];
         let all: Vec<_> = ask
             .into_iter()
@@ -53,6 +56,24 @@ fn nobody_is_lost_around_falling_asleep() {
         all.into_iter().flat_map(|one| one.join().unwrap()).collect()
     });
     assert!(lost.is_empty(), "{lost:#?}");
+}
+
+/// Who is connected to the container while it is told to end ends with it; but nobody is left
+/// waiting, and the next one is answered.
+#[test]
+fn at_a_stand_in_door_who_comes_as_it_falls_asleep_is_answered_or_cut_off() {
+    let config = "idle: {poll: 100ms, stop_timeout: 2s}\ndoors: {redirect: off}";
+    let Some(stage) = Stage::start("drcut", config) else { return };
+    stage.enter();
+    let idle = format!("proxy.idle_timeout={IDLE_MS}ms");
+    stage.create("stood", WEB, &["--stop-signal=KILL", "--label", &idle, "-p", "8014:80"]);
+    stage.until_held("stood");
+    let cycles = number("DROWSE_TEST_CYCLES", 6) as usize;
+    let lost = ask_around(&stage, "stood", cycles, |_| over_tcp("127.0.0.1:8014"));
+    let waited = |why: &&String| ["WouldBlock", "TimedOut"].iter().any(|kind| why.contains(kind));
+    assert_eq!(lost.iter().find(waited), None);
+    stage.until_held("stood");
+    assert_eq!(over_tcp("127.0.0.1:8014"), Ok(()));
 }
 
 /// Asks at random around the moment at which it falls asleep, until it has slept that often.

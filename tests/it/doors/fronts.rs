@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::client::{body, connect, get, say};
-use super::stage::{Stage, at, inside, until};
+use super::stage::{Stage, at, enter, inside, until};
 use super::{IDLE, POLL, SLOW, WEB};
 
 /// The file that no test's browser keeps.
@@ -26,6 +26,7 @@ fn without_rules_drowse_stands_in_and_front_doors_need_none() {
     let idle = |more: &[&'static str]| [&IDLE[..], more].concat();
     stage.create("stood", SLOW, &idle(&["-p", "8080:80"]));
     stage.create("front", WEB, &idle(&["--label", "proxy.front.port=9080:80"]));
+    stage.create("boots", SLOW, &idle(&["--label", "proxy.boots.port=9083:80"]));
     let only = ["--label", "proxy.start.port=9081:80", "--label", "proxy.start_endpoint=/go"];
     stage.create("start", WEB, &idle(&only));
     let fails = ["--label", "proxy.fails.port=9082:80", "--label", "proxy.wake_timeout=3s"];
@@ -50,6 +51,7 @@ fn without_rules_drowse_stands_in_and_front_doors_need_none() {
     }
     assert_eq!(stage.row("front")["doors"][0]["state"], "passes");
     stage.until_held("front");
+    who_comes_while_it_boots_is_held(&stage);
 
     only_its_endpoint_wakes(&stage);
     who_fails_is_told(&stage);
@@ -67,9 +69,35 @@ fn by_hand_and_killed_hard(stage: &mut Stage) {
     stage.until_held("stood");
     stage.signal(rustix::process::Signal::KILL);
     stage.ended();
+    // At the published port nobody stands in any more, and at the front door nobody listens.
     assert!(body(at("127.0.0.1:8080")).is_err() && body(at("127.0.0.1:9080")).is_err());
     assert_eq!(stage.docker(&["start", "stood"]).0, Some(0));
     until("it answers", || body(at("127.0.0.1:8080")).is_ok_and(|heard| heard == "slow\n"));
+    stage.start_daemon();
+    stage.until_held("front");
+    assert_eq!(body(at("127.0.0.1:9080")).unwrap(), "hello\n");
+    // A front door is in nobody's way.
+    stage.until_held("front");
+    assert_eq!(stage.docker(&["start", "front"]).0, Some(0));
+    stage.until_is("front", "awake");
+    assert_eq!(body(at("127.0.0.1:9080")).unwrap(), "hello\n");
+}
+
+fn who_comes_while_it_boots_is_held(stage: &Stage) {
+    let begun = Instant::now();
+    let clients: Vec<_> = (0..8)
+        .map(|number| {
+            let network = stage.network().to_owned();
+            thread::spawn(move || {
+                enter(&network);
+                thread::sleep(Duration::from_millis(number * 200));
+                (body(at("127.0.0.1:9083")).unwrap(), begun.elapsed())
+            })
+        })
+        .collect();
+    let heard: Vec<_> = clients.into_iter().map(|client| client.join().unwrap()).collect();
+    assert!(heard.iter().all(|(body, _)| body == "slow\n"), "{heard:?}");
+    assert!(heard[0].1 >= Duration::from_millis(1500), "some came while it booted: {heard:?}");
 }
 
 fn only_its_endpoint_wakes(stage: &Stage) {

@@ -6,8 +6,10 @@ use std::net::UdpSocket;
 use std::thread;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::client::{PATIENCE, body, connect, get};
-use super::stage::{Stage, at, enter, inside};
+use super::stage::{Stage, at, enter, until};
 use super::{ECHO, IDLE, POLL, WEB, mounts};
 
 /// A server in Perl, which is on every Debian: what it does with each connection `$c`.
@@ -22,19 +24,85 @@ fn tcp(handler: &str) -> String {
 /// It reads a request's head.
 const HEAD: &str = "while ($h !~ /\\r\\n\\r\\n$/) { last unless sysread $c, $x, 1; $h .= $x }";
 
+/// How a container gets its door.
+#[derive(Clone, Copy, PartialEq)]
+enum By {
+    Publishing,
+    Route,
+}
+
 #[test]
 fn whatever_is_spoken_survives_being_held() {
     let Some(stage) = Stage::start("drspoken", POLL) else { return };
+    everything_is_spoken(&stage, By::Publishing, sends);
+    assert_eq!(door_of_one_awake(&stage), ("redirect".into(), "shut".into()));
+}
+
+#[test]
+fn at_a_stand_in_door_datagrams_are_repeated_and_all_else_survives() {
+    let config = format!("{POLL}\ndoors: {{redirect: off}}");
+    let Some(stage) = Stage::start("drstood", &config) else { return };
+    everything_is_spoken(&stage, By::Publishing, repeats);
+    // Its engine has the port: nothing passes drowse.
+    assert_eq!(door_of_one_awake(&stage), ("stand-in".into(), "rests".into()));
+}
+
+#[test]
+fn whatever_is_spoken_survives_being_held_at_a_front_door() {
+    let Some(stage) = Stage::start("drfronts", POLL) else { return };
+    everything_is_spoken(&stage, By::Route, sends);
+    assert_eq!(door_of_one_awake(&stage), ("front".into(), "passes".into()));
+}
+
+/// Its kind and how it stands.
+fn door_of_one_awake(stage: &Stage) -> (Value, Value) {
+    stage.ask("keep tls 1h");
+    stage.ask("wake tls --wait");
+    let door = stage.row("tls")["doors"][0].clone();
+    (door["kind"].clone(), door["state"].clone())
+}
+
+/// To containers that sleep, all at once; `datagrams` is what is expected of those.
+fn everything_is_spoken(stage: &Stage, by: By, datagrams: fn(&Stage)) {
     stage.enter();
+    create_all(stage, by);
+    for name in ["upload", "upload6", "socket", "first", "echo", "sshd", "tls"] {
+        stage.until_held(name);
+    }
+    thread::scope(|scope| {
+        let to_six: fn(&Stage) = |_| uploads("[::1]:8007");
+        let to_four: fn(&Stage) = |_| uploads("127.0.0.1:8001");
+        for one in [to_four, to_six, switches, listens_first, datagrams, logs_in, encrypts] {
+            scope.spawn(move || {
+                stage.enter();
+                one(stage);
+            });
+        }
+    });
+}
+
+fn create_all(stage: &Stage, by: By) {
     let world = std::env::var("DROWSE_TEST_DIR").unwrap();
     let create = |name: &str, port: &str, script: &str, more: &[&str]| {
-        let mut args = vec![IDLE[0], IDLE[1], IDLE[2], "-p", port];
+        let (listen, target) = port.split_once(':').unwrap();
+        let number = target.trim_end_matches("/udp");
+        let route = format!("proxy.{name}.port={listen}:{number}");
+        let mut args = IDLE.to_vec();
+        match by {
+            By::Publishing => args.extend(["-p", port]),
+            By::Route => args.extend(["--label", &route]),
+        }
+        let scheme = format!("proxy.{name}.scheme=udp");
+        if by == By::Route && number != target {
+            args.extend(["--label", &scheme]);
+        }
         args.extend(more);
         stage.create(name, script, &args);
     };
     let upload = "mkdir -p /var/www/cgi-bin; printf '#!/bin/sh\\necho; wc -c' \
          > /var/www/cgi-bin/n; chmod 755 /var/www/cgi-bin/n; exec httpd -f -p 80 -h /var/www";
     create("upload", "8001:80", upload, &[]);
+    create("upload6", "8007:80", upload, &[]);
     let mounts = mounts();
     let mounts: Vec<&str> = mounts.iter().map(String::as_str).collect();
     let sshd = format!(
@@ -56,24 +124,11 @@ fn whatever_is_spoken_survives_being_held() {
     let speaks = "print $c \"hello, who are you?\\n\"; $you = <$c>; print $c \"bye $you\"";
     create("first", "8003:80", &tcp(speaks), &mounts);
     create("echo", "8004:53/udp", ECHO, &mounts);
-    for name in ["upload", "socket", "first", "echo", "sshd", "tls"] {
-        stage.until_held(name);
-    }
-    thread::scope(|scope| {
-        let all: [fn(&str); 6] = [uploads, switches, listens_first, sends, logs_in, encrypts];
-        for one in all {
-            let stage = &stage;
-            scope.spawn(move || {
-                stage.enter();
-                one(stage.network());
-            });
-        }
-    });
 }
 
 /// 10 MB to a server that is not there yet.
-fn uploads(_: &str) {
-    let mut stream = connect(at("127.0.0.1:8001")).unwrap();
+fn uploads(to: &str) {
+    let mut stream = connect(at(to)).unwrap();
     let bytes = vec![b'x'; 10 << 20];
     let head = format!(
         "POST /cgi-bin/n HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
@@ -87,7 +142,7 @@ fn uploads(_: &str) {
 }
 
 /// A websocket asked for by a browser: no page, but the other protocol.
-fn switches(_: &str) {
+fn switches(_: &Stage) {
     let mut stream = connect(at("127.0.0.1:8002")).unwrap();
     stream
         .write_all(
@@ -109,7 +164,7 @@ fn switches(_: &str) {
 }
 
 /// The client says nothing until it was spoken to, and closes its side before the answer.
-fn listens_first(_: &str) {
+fn listens_first(_: &Stage) {
     let mut stream = connect(at("127.0.0.1:8003")).unwrap();
     let mut buffer = [0; 64];
     let read = stream.read(&mut buffer).unwrap();
@@ -122,7 +177,7 @@ fn listens_first(_: &str) {
 }
 
 /// One datagram, sent once, is answered; so is the next of the same flow.
-fn sends(_: &str) {
+fn sends(_: &Stage) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket.connect("127.0.0.1:8004").unwrap();
@@ -134,18 +189,32 @@ fn sends(_: &str) {
     }
 }
 
+/// The first one wakes it, and is lost with the port that its engine needs: the client repeats it.
+fn repeats(stage: &Stage) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    socket.connect("127.0.0.1:8004").unwrap();
+    socket.send(b"one").unwrap();
+    stage.until_row("echo", "woken", |row| row["state"] != "asleep");
+    until("one that is sent again is answered", || {
+        let mut buffer = [0; 64];
+        let read = socket.send(b"two").and_then(|_| socket.recv(&mut buffer));
+        read.is_ok_and(|read| &buffer[..read] == b"two")
+    });
+}
+
 /// A real sshd: its keys are exchanged through the door.
-fn logs_in(network: &str) {
+fn logs_in(stage: &Stage) {
     let scan = ["-p", "8005", "-T", "60", "-t", "ed25519", "127.0.0.1"];
-    let scanned = inside(network, "ssh-keyscan", &scan).output().unwrap();
+    let scanned = stage.inside("ssh-keyscan", &scan).output().unwrap();
     let heard = String::from_utf8_lossy(&scanned.stdout);
     assert!(heard.contains("ssh-ed25519 "), "{scanned:?}");
 }
 
 /// TLS ends in the container, not at the door.
-fn encrypts(network: &str) {
+fn encrypts(stage: &Stage) {
     let args = ["-sk", "-m", "60", "https://127.0.0.1:8006/"];
-    let answer = inside(network, "curl", &args).output().unwrap();
+    let answer = stage.inside("curl", &args).output().unwrap();
     assert!(String::from_utf8_lossy(&answer.stdout).contains("Cipher"), "{answer:?}");
 }
 

@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -18,6 +18,10 @@ use serde_json::Value;
 
 use crate::binary::{DROWSE, drowse, program};
 
+/// Sockets come as stdin and stdout and are handed on as systemd does it (sd_listen_fds(3)).
+const HANDS_OVER: [&str; 4] =
+    ["sh", "-c", "exec 3<&0 4<&1 </dev/null >/dev/null; LISTEN_PID=$$ exec \"$@\"", "sh"];
+
 /// What nothing here should ever take.
 pub const LIMIT: Duration = Duration::from_secs(90);
 
@@ -27,7 +31,15 @@ pub struct Stage {
     dir: PathBuf,
     engine: Child,
     pub daemon: Option<Child>,
-    config: String,
+    pub config: String,
+    /// Where the daemon sees its engine; the engine's own socket, if nothing else is said.
+    pub url: Option<String>,
+    /// The network of the daemon, if it is on another machine.
+    pub home: Option<String>,
+    /// What the daemon is started by: a program and its arguments, which starts it.
+    pub by: Vec<String>,
+    /// Sockets that the daemon finds opened for it.
+    pub handed: Vec<OwnedFd>,
     /// What the daemon has logged.
     pub log: Arc<Mutex<Vec<String>>>,
 }
@@ -49,6 +61,10 @@ impl Stage {
             engine,
             daemon: None,
             config: config.into(),
+            url: None,
+            home: None,
+            by: Vec::new(),
+            handed: Vec::new(),
             log: Arc::default(),
         };
         stage.wait_for_engine();
@@ -82,18 +98,19 @@ impl Stage {
 
     /// Starts the daemon, with the configuration as it is now.
     pub fn start_daemon(&mut self) {
-        let file = self.dir.join("drowse.yml");
-        let text = format!(
-            "providers: {{docker: {{own: \"unix://{}\"}}}}\ncontrol: control.sock\n{}\n",
-            self.socket().display(),
-            self.config
-        );
-        fs::write(&file, text).unwrap();
-        let file = file.display().to_string();
-        let mut daemon = self
-            .inside(DROWSE, &["--log", "debug", "daemon", "--config", &file])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
+        self.configure();
+        let file = self.dir.join("drowse.yml").display().to_string();
+        let mut words: Vec<&str> = self.by.iter().map(String::as_str).collect();
+        let mut sockets = self.handed.iter().map(|socket| socket.try_clone().unwrap());
+        if !self.handed.is_empty() {
+            words.extend(HANDS_OVER);
+        }
+        words.extend([DROWSE, "--log", "debug", "daemon", "--config", &file]);
+        let home = self.home.as_ref().unwrap_or(&self.name);
+        let mut daemon = inside(home, words[0], &words[1..])
+            .env("LISTEN_FDS", self.handed.len().to_string())
+            .stdin(sockets.next().map_or(Stdio::null(), Stdio::from))
+            .stdout(sockets.next().map_or(Stdio::null(), Stdio::from))
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -108,6 +125,23 @@ impl Stage {
         self.daemon = Some(daemon);
         let control = self.dir.join("control.sock");
         until("the daemon listens", || UnixStream::connect(&control).is_ok());
+    }
+
+    /// Writes the daemon's file, as the configuration is now.
+    pub fn configure(&self) {
+        let text = format!(
+            "providers: {{docker: {{own: \"{}\"}}}}\ncontrol: control.sock\n{}\n",
+            self.url.clone().unwrap_or_else(|| format!("unix://{}", self.socket().display())),
+            self.config
+        );
+        fs::write(self.dir.join("drowse.yml"), text).unwrap();
+    }
+
+    /// Another daemon in place of this one.
+    pub fn daemon_again(&mut self) {
+        self.signal(Signal::TERM);
+        assert!(self.ended().success());
+        self.start_daemon();
     }
 
     /// A command in this network.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -21,6 +22,7 @@ pub const LIMIT: Duration = Duration::from_secs(60);
 pub struct Stage {
     pub cluster: Cluster,
     dir: TempDir,
+    providers: String,
     daemon: Child,
     log: Arc<Mutex<String>>,
 }
@@ -45,16 +47,18 @@ impl Stage {
         stage
     }
 
-    /// With these providers; returns when the control socket answers.
+    /// With these providers; returns when the control socket answers. `pve` is a credential of
+    /// systemd's.
     pub fn configured(cluster: Cluster, providers: &str, more: &str) -> Stage {
         let dir = TempDir::new().unwrap();
         let file = dir.path().join("drowse.yml");
-        let config = format!(
-            "providers: {{{providers}}}\ncontrol: control.sock\ndoors: {{redirect: off}}\n{more}"
-        );
-        fs::write(&file, config).unwrap();
+        configure(&dir, providers, more);
+        let credentials = dir.path().join("credentials");
+        fs::create_dir(&credentials).unwrap();
+        fs::write(credentials.join("pve"), "a-secret\n").unwrap();
         let args = ["daemon", "--config", file.to_str().unwrap(), "--log", "debug"];
-        let mut daemon = drowse(&args).start();
+        let daemon = drowse(&args).env("CREDENTIALS_DIRECTORY", credentials.to_str().unwrap());
+        let mut daemon = daemon.start();
         let log = Arc::new(Mutex::new(String::new()));
         let (stderr, kept) = (daemon.stderr.take().unwrap(), log.clone());
         thread::spawn(move || {
@@ -63,10 +67,20 @@ impl Stage {
                 kept.lock().unwrap().push_str(&(line + "\n"));
             }
         });
-        let stage = Stage { cluster, dir, daemon, log };
+        let stage = Stage { cluster, dir, providers: providers.into(), daemon, log };
         let socket = stage.dir.path().join("control.sock");
         stage.until("the daemon listens", || UnixStream::connect(&socket).is_ok());
         stage
+    }
+
+    /// Has the daemon read another configuration.
+    pub fn reload(&self, more: &str) {
+        configure(&self.dir, &self.providers, more);
+        let pid = i32::try_from(self.daemon.id()).ok().and_then(Pid::from_raw);
+        let read = || self.log().matches("the configuration was read anew").count();
+        let before = read();
+        kill_process(pid.unwrap(), Signal::HUP).unwrap();
+        self.until("the configuration is read", || read() > before);
     }
 
     /// Runs a verb that asks the daemon.
@@ -105,6 +119,13 @@ impl Stage {
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
+}
+
+fn configure(dir: &TempDir, providers: &str, more: &str) {
+    let config = format!(
+        "providers: {{{providers}}}\ncontrol: control.sock\ndoors: {{redirect: off}}\n{more}"
+    );
+    fs::write(dir.path().join("drowse.yml"), config).unwrap();
 }
 
 impl Drop for Stage {

@@ -1,7 +1,9 @@
 //! How people come in: accepted, given a place, or turned away because of a limit.
 
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use mio::unix::SourceFd;
 
 use super::{End, Hall};
 use crate::net::access::plain;
@@ -84,8 +86,19 @@ impl Hall {
         fitting.max().map(|(_, door)| door)
     }
 
-    /// Lets in all who wait at a door that closes.
+    /// Lets in all who wait at a door that closes. Where another listens on, they wait for the next
+    /// who takes that socket; the poll, which would tell of it as long as it is open, forgets it.
     pub(super) fn empty_queue(&mut self, door: Door) {
+        let room = self.place_of(door).and_then(|at| self.rooms.get(at));
+        if let Some(room) = room.filter(|room| room.is_lent) {
+            let socket = match &room.entrance {
+                Entrance::Listener(socket) => socket.as_fd(),
+                Entrance::Datagrams(socket) => socket.as_fd(),
+                Entrance::Rule(_) | Entrance::RuledDatagrams(..) | Entrance::Shut => return,
+            };
+            let _ = self.registry.deregister(&mut SourceFd(&socket.as_raw_fd()));
+            return;
+        }
         for _ in 0..HELD_AT_DOOR / AT_ONCE {
             if self.come_to(door) != Queue::More {
                 return;

@@ -14,7 +14,10 @@ impl Hall {
         let now = self.now;
         let Some(at) = self.place_of(door) else { return };
         let Some(room) = self.rooms.get_mut(at) else { return };
-        room.passes = Some(to);
+        // Who is held at a door that passes already is led in, or was told of as missed.
+        if room.passes.replace(to) == Some(to) {
+            return;
+        }
         if room.held > 0 {
             room.herd = Herd::new(self.visits.all(held), now);
         }

@@ -76,7 +76,8 @@ impl Redirect {
 impl Hall {
     /// Listens for those whom rules send here.
     pub fn redirect(&mut self, port: u16) -> Result<(), Why> {
-        if self.redirect.is_some() {
+        if let Some(redirect) = &mut self.redirect {
+            redirect.rules.tell_again();
             return Ok(());
         }
         let v4: SocketAddr = (Ipv4Addr::UNSPECIFIED, port).into();
