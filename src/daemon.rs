@@ -11,6 +11,7 @@ mod end;
 mod gate;
 mod greet;
 mod hear;
+mod keys;
 mod learn;
 mod look;
 mod lxc;
@@ -54,6 +55,7 @@ use crate::systemd::Watchdog;
 use crate::systemd::notify::{News as Told, Notify};
 use asked::Asked;
 use end::Ending;
+use keys::Keys;
 use lxc::Errand;
 use porter::Porter;
 use provider::{Means, Provider};
@@ -92,9 +94,7 @@ pub struct Daemon {
     follow: Follow,
     fleet: Fleet,
     wards: Map<Key, Ward>,
-    /// By engine and id.
-    keys: Map<(usize, String), Key>,
-    last_key: u32,
+    keys: Keys,
     asked: Map<u32, Asked>,
     last_number: u32,
     /// To be told to the machines before the turn ends.
@@ -146,8 +146,7 @@ pub fn run(config: Config, mut setup: Setup, guests: Guests) -> io::Result<()> {
         setup,
         config,
         wards: Map::new(),
-        keys: Map::new(),
-        last_key: 0,
+        keys: Keys::default(),
         asked: Map::new(),
         last_number: 0,
         later: VecDeque::new(),

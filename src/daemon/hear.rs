@@ -46,7 +46,7 @@ impl Daemon {
             Some(Asked::Sample(key, purpose)) => {
                 let sample = reply.and_then(call::stats_once("").read);
                 if let Err(why) = &sample {
-                    let name = self.wards.get(&key).map_or("", |ward| &ward.name);
+                    let name = self.wards.get(&key).map_or("", |ward| ward.name());
                     log::debug!("{name}: sample: {why}");
                 }
                 self.sampled(key, purpose, sample.ok().flatten());
@@ -66,7 +66,7 @@ impl Daemon {
             Ok(inspect) => inspect,
             Err(why) => {
                 ward.counters = Counters::Unknown;
-                log::debug!("{}: inspect: {why}", ward.name);
+                log::debug!("{}: inspect: {why}", ward.name());
                 if let Why::NotFound(_) = why {
                     self.tell(key, Input::Gone);
                 }
@@ -74,7 +74,7 @@ impl Daemon {
             }
         };
         let now = self.reactor.now();
-        let known = self.follow.container(ward.engine, &ward.id);
+        let known = self.follow.container(ward.engine, ward.id());
         let life = docker::life(&inspect.state.status);
         let sight = Sight {
             life,
@@ -103,9 +103,12 @@ impl Daemon {
             ward.forget();
         } else if let Counters::Asked | Counters::Unknown = ward.counters {
             let Ok(rules) = &ward.rules else { return };
-            let senses = Senses::open(inspect.state.pid, &ward.id, rules, &mut self.text);
+            let senses = Senses::open(inspect.state.pid, ward.id(), rules, &mut self.text);
             if senses.is_none() {
-                log::debug!("{}: its counters are not seen from here: its engine tells", ward.name);
+                log::debug!(
+                    "{}: its counters are not seen from here: its engine tells",
+                    ward.name()
+                );
             }
             ward.counters = senses.map_or(Counters::AtEngine, Counters::Here);
         }

@@ -129,7 +129,7 @@ impl Daemon {
         if let Activity::Yes(sign) = seen {
             ward.sign = Some(sign);
         }
-        log::trace!("{}: {seen:?}", ward.name);
+        log::trace!("{}: {seen:?}", ward.name());
         ward.before = sample.or(ward.before.take());
         seen
     }
@@ -140,7 +140,7 @@ impl Daemon {
             self.wards.keys().copied().filter(|key| self.is_frozen(*key)).collect();
         for key in frozen {
             if let Some(found) = self.glance_at_one(key) {
-                let name = self.wards.get(&key).map_or("", |ward| &ward.name);
+                let name = self.wards.get(&key).map_or("", |ward| ward.name());
                 log::debug!("{name}: {found:?}");
                 self.later.push_back((key, Input::Knock));
             }
@@ -224,7 +224,7 @@ impl Daemon {
                 self.samples.push_back(wanted);
                 continue;
             }
-            let (engine, call) = (ward.engine, call::stats_once(&ward.id));
+            let (engine, call) = (ward.engine, call::stats_once(ward.id()));
             let number = self.number(Asked::Sample(wanted.key, wanted.purpose));
             self.follow.ask(engine, (number, call), &mut self.reactor);
         }

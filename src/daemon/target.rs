@@ -74,10 +74,10 @@ impl Daemon {
     /// Where a container is reached now.
     pub(super) fn target(&self, key: Key, port: u16) -> Option<SocketAddr> {
         let ward = self.wards.get(&key)?;
-        let container = self.follow.container(ward.engine, &ward.id)?;
+        let container = self.follow.container(ward.engine, ward.id())?;
         if !container.running {
             return None;
         }
-        of(container, self.seats.get(ward.engine).copied().unwrap_or_default(), port)
+        of(&container, self.seats.get(ward.engine).copied().unwrap_or_default(), port)
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::container::{self, Container};
+use crate::container::{self, Container, Packed};
 use crate::idle::activity::{Doors, Network, Rules, Sample, Sign};
 use crate::idle::doors::{self, Transport};
 use crate::idle::fleet::Role;
@@ -53,10 +53,8 @@ pub struct Woke {
 pub struct Ward {
     /// Its engine's place in the list.
     pub engine: usize,
-    /// The full id.
-    pub id: String,
-    /// The engine's name and its own: `local/web`.
-    pub name: String,
+    /// As its engine told it last.
+    pub kept: Packed,
     /// How it sleeps and wakes; with a timeout of 0 it only does so for others.
     pub plan: Plan,
     /// What counts as activity; an error: it is left alone, and why.
@@ -95,12 +93,11 @@ pub struct Ward {
 
 impl Ward {
     /// A container seen for the first time.
-    pub fn new(engine: usize, container: &Container, defaults: &Defaults) -> Ward {
+    pub fn new(engine: usize, kept: Packed, container: &Container, defaults: &Defaults) -> Ward {
         let plan = plan_of(container, defaults);
         Ward {
             engine,
-            id: container.container_id.clone(),
-            name: name(container),
+            kept,
             rules: rules(&plan, container),
             plan,
             is_asked_for: is_asked_for(container),
@@ -119,6 +116,16 @@ impl Ward {
             tally: Tally::default(),
             asleep_since: None,
         }
+    }
+
+    /// The full id.
+    pub fn id(&self) -> &str {
+        self.kept.id()
+    }
+
+    /// The engine's name and its own: `local/web`.
+    pub fn name(&self) -> &str {
+        self.kept.full_name()
     }
 
     /// Whether it has a listening or bound socket at a port; `None`: that is not seen from here.
@@ -148,7 +155,6 @@ impl Ward {
     pub fn renew(&mut self, container: &Container, defaults: &Defaults) {
         self.plan = plan_of(container, defaults);
         self.rules = rules(&self.plan, container);
-        self.name = name(container);
         self.is_asked_for = is_asked_for(container);
     }
 
@@ -196,10 +202,6 @@ fn is_asked_for(container: &Container) -> bool {
 
 fn is_exempt(container: &Container) -> bool {
     container.is_excluded || container::is_swarm_task(container)
-}
-
-fn name(container: &Container) -> String {
-    format!("{}/{}", container.engine, container.container_name)
 }
 
 fn plan_of(container: &Container, defaults: &Defaults) -> Plan {
