@@ -58,6 +58,11 @@ impl Packed {
         self.text(4)
     }
 
+    /// How many bytes that takes, but for the heap's own.
+    pub fn bytes(&self) -> usize {
+        self.0.len()
+    }
+
     /// One of the texts that stand first.
     fn text(&self, place: usize) -> &str {
         let mut rest = Rest(&self.0);

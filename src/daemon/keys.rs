@@ -71,3 +71,31 @@ impl Keys {
         self.all.binary_search_by(|one| (one.engine, one.container.id()).cmp(&(engine, id)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::{self, Origin};
+    use crate::docker::types::Summary;
+
+    fn container(id: &str, state: &str) -> Packed {
+        let summary = Summary { id: id.into(), state: state.into(), ..Summary::default() };
+        Packed::of(&container::parse(summary, &Origin::default()))
+    }
+
+    #[test]
+    fn a_number_stands_for_one_container_as_long_as_it_is_there() {
+        let mut keys = Keys::default();
+        for (number, (engine, id)) in (1..).zip([(0, "b"), (0, "a"), (1, "a")]) {
+            assert_eq!(keys.meet(engine, &container(id, "running")), Met::New(Key(number)));
+        }
+        assert_eq!(keys.meet(0, &container("a", "exited")), Met::Again(Key(2)));
+        assert_eq!((keys.find(0, "b"), keys.find(1, "b")), (Some(Key(1)), None));
+        keys.forget(0, "a");
+        assert_eq!((keys.find(0, "a"), keys.find(1, "a")), (None, Some(Key(3))));
+        assert_eq!(keys.meet(0, &container("a", "running")), Met::New(Key(4)), "never another's");
+        keys.leave(0);
+        assert_eq!((keys.find(0, "a"), keys.find(0, "b")), (None, None));
+        assert_eq!(keys.find(1, "a"), Some(Key(3)));
+    }
+}
