@@ -14,7 +14,7 @@ use crate::page::Client;
 #[derive(Debug, Default)]
 pub struct Gate {
     /// Its mappings as they were when it ran last, as far as that is known.
-    pub ports: Vec<Port>,
+    pub ports: Box<[Port]>,
     /// When it ran last, in nanoseconds of Unix time; 0: nobody knows.
     pub ran_nanos: u64,
     /// Its engine was asked for both.
@@ -22,7 +22,7 @@ pub struct Gate {
     /// The doors, in the order of their ports.
     pub leaves: Vec<Leaf>,
     /// What stands against doors that were asked for.
-    pub problems: Vec<String>,
+    pub problems: Box<[String]>,
     /// Who waits.
     pub held: Vec<Held>,
     /// Who was let in and could not reach it, to be let in again.
@@ -159,17 +159,19 @@ impl Gate {
     /// Chooses the doors anew; returns those that are there and not wanted any more.
     pub fn renew(&mut self, container: &Container, published: Published) -> Vec<Door> {
         let is_told = container.ports.iter().any(|port| port.public_port.is_some());
-        if is_told && self.ports != container.ports {
-            self.ports.clone_from(&container.ports);
+        if is_told && *self.ports != *container.ports {
+            self.ports = container.ports.as_slice().into();
         }
         let (wanted, problems) = doors::choose(container, &self.ports, published);
-        self.problems = problems;
+        self.problems = problems.into();
         let mut old = std::mem::take(&mut self.leaves);
-        for wanted in wanted {
+        let leaves = wanted.into_iter().map(|wanted| {
             let same = old.iter().position(|leaf| leaf.wanted == wanted);
             let new = || Leaf { wanted, is: Is::Shut, passes: false, old: None };
-            self.leaves.push(same.map_or_else(new, |at| old.swap_remove(at)));
-        }
+            same.map_or_else(new, |at| old.swap_remove(at))
+        });
+        // Room for those, and no more.
+        self.leaves = leaves.collect();
         old.iter().flat_map(Leaf::doors).collect()
     }
 
@@ -180,7 +182,7 @@ impl Gate {
         self.ran_nanos = self.ran_nanos.max(ended.unwrap_or(1));
         let ports = crate::container::sorted_ports(inspect.ports(), errors);
         if ports.iter().any(|port| port.public_port.is_some()) {
-            self.ports = ports;
+            self.ports = ports.into();
         }
     }
 

@@ -11,11 +11,11 @@ use crate::idle::group::Key;
 use crate::idle::message::Input;
 use crate::idle::state::Ticket;
 
-use super::Daemon;
 use super::asked::Asked;
 use super::probe::NOT_READY_FROM;
 use super::senses::Senses;
 use super::ward::Counters;
+use super::{Daemon, look};
 
 impl Daemon {
     /// The head of an answer that comes in pieces: only a probe's. The rest does not matter.
@@ -60,7 +60,7 @@ impl Daemon {
     /// All about a container: what it does, for the machine that asked for it under this number or
     /// for all who care.
     fn inspected(&mut self, key: Key, ticket: Option<Ticket>, reply: Result<Reply, Why>) {
-        self.is_littered = true;
+        self.litter = look::LITTERED;
         let Some(ward) = self.wards.get_mut(&key) else { return };
         let inspect = match reply.and_then(call::inspect("").read) {
             Ok(inspect) => inspect,

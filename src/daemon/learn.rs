@@ -12,11 +12,11 @@ use crate::idle::message::Input;
 use crate::idle::state::{Phase, State};
 use crate::plan::Condition;
 
-use super::Daemon;
 use super::asked::Asked;
 use super::keys::Met;
 use super::provider::{Means, Provider};
-use super::ward::{self, Counters, Ward};
+use super::ward::{self, Counters, Plans, Ward};
+use super::{Daemon, look};
 
 /// A container while all of them are looked at together.
 struct There {
@@ -31,7 +31,9 @@ impl Daemon {
     /// Takes what changed.
     pub(super) fn learn(&mut self, news: &mut Vec<News>) {
         self.is_moved |= !news.is_empty();
-        self.is_littered |= !news.is_empty();
+        if !news.is_empty() {
+            self.litter = look::LITTERED;
+        }
         let mut back = Vec::new();
         let mut seen = Vec::new();
         for one in std::mem::take(news) {
@@ -97,14 +99,15 @@ impl Daemon {
     pub(super) fn arrange(&mut self) {
         let defaults = self.config.idle.defaults();
         let now = self.reactor.now();
-        let there = self.there();
+        let (there, mut plans) = (self.there(), Plans::default());
         let (mut all, mut refused) = (Vec::new(), Vec::new());
         for There { key, engine, means, kept, container } in &there {
             let key = *key;
             let Some(sight) = self.sight(key, container) else { continue };
-            let new = || Ward::new(*engine, kept.clone(), container, &defaults);
+            let plan = plans.of(container, &defaults);
+            let new = || Ward::new(*engine, kept.clone(), container, plan.clone());
             let ward = self.wards.entry(key).or_insert_with(new);
-            ward.renew(container, &defaults);
+            ward.renew(container, plan.clone());
             match means.terms(&ward.plan) {
                 Ok(terms) => all.push(Known {
                     member: Member::of(key, container, &container.network_mode, &defaults),
@@ -133,6 +136,7 @@ impl Daemon {
         for key in left.collect::<Vec<_>>() {
             self.leave_ward(key);
         }
+        self.wards.shrink_to_fit();
         self.act(actions);
         for key in self.wards.keys().copied().collect::<Vec<_>>() {
             self.renew_gate(key);

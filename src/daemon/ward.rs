@@ -1,6 +1,7 @@
 //! A container in the daemon's care: what it is to be put to sleep by, and what was seen of it.
 //! Asks nobody and orders nothing.
 
+use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::container::{self, Container, Packed};
@@ -14,6 +15,9 @@ use crate::plan::{self, Defaults, Plan};
 use super::gate::Gate;
 use super::lxc::Wanted;
 use super::senses::Senses;
+
+/// A plan is looked for among so many.
+const PLANS_COMPARED: usize = 16;
 
 /// Where its counters are read.
 #[derive(Debug)]
@@ -56,7 +60,7 @@ pub struct Ward {
     /// As its engine told it last.
     pub kept: Packed,
     /// How it sleeps and wakes; with a timeout of 0 it only does so for others.
-    pub plan: Plan,
+    pub plan: Rc<Plan>,
     /// What counts as activity; an error: it is left alone, and why.
     pub rules: Result<Rules, String>,
     /// Its labels ask for it to sleep.
@@ -78,7 +82,7 @@ pub struct Ward {
     /// By what it was last active.
     pub sign: Option<Sign>,
     /// While it is frozen.
-    pub frozen: Option<Frozen>,
+    pub frozen: Option<Box<Frozen>>,
     /// The last wake.
     pub woke: Option<Woke>,
     /// The problem told last, not to tell it twice.
@@ -93,8 +97,7 @@ pub struct Ward {
 
 impl Ward {
     /// A container seen for the first time.
-    pub fn new(engine: usize, kept: Packed, container: &Container, defaults: &Defaults) -> Ward {
-        let plan = plan_of(container, defaults);
+    pub fn new(engine: usize, kept: Packed, container: &Container, plan: Rc<Plan>) -> Ward {
         Ward {
             engine,
             kept,
@@ -152,9 +155,9 @@ impl Ward {
     }
 
     /// The same container under another name, or with other defaults.
-    pub fn renew(&mut self, container: &Container, defaults: &Defaults) {
-        self.plan = plan_of(container, defaults);
-        self.rules = rules(&self.plan, container);
+    pub fn renew(&mut self, container: &Container, plan: Rc<Plan>) {
+        self.rules = rules(&plan, container);
+        self.plan = plan;
         self.is_asked_for = is_asked_for(container);
     }
 
@@ -177,6 +180,24 @@ impl Ward {
             }
             _ => None,
         }
+    }
+}
+
+/// The plans of many containers, most of which say the same.
+#[derive(Debug, Default)]
+pub struct Plans(Vec<Rc<Plan>>);
+
+impl Plans {
+    /// The plan of one; if it says the same as one of the last few others, it is that one.
+    pub fn of(&mut self, container: &Container, defaults: &Defaults) -> Rc<Plan> {
+        let plan = plan_of(container, defaults);
+        let mut last = self.0.iter().rev().take(PLANS_COMPARED);
+        if let Some(same) = last.find(|one| ***one == plan) {
+            return same.clone();
+        }
+        let plan = Rc::new(plan);
+        self.0.push(plan.clone());
+        plan
     }
 }
 
@@ -226,4 +247,32 @@ fn rules(plan: &Plan, container: &Container) -> Result<Rules, String> {
     // At a front door everybody is seen.
     let doors = if doors::has_front(container) { Doors::Some } else { Doors::None };
     Rules::of(plan, Network::of(&container.network_mode), doors)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::Origin;
+    use crate::docker::types::Summary;
+
+    #[test]
+    fn equal_plans_are_one() {
+        let mut plans = Plans::default();
+        let mut plan = |timeout: &str| {
+            let labels = [("proxy.idle_timeout".to_owned(), timeout.to_owned())].into();
+            let summary = Summary { labels, ..Summary::default() };
+            let container = container::parse(summary, &Origin::default());
+            plans.of(&container, &Defaults::default())
+        };
+        let (one, other, same) = (plan("1h"), plan("5m"), plan("60m"));
+        assert!(Rc::ptr_eq(&one, &same) && !Rc::ptr_eq(&one, &other));
+        let far = (1..=PLANS_COMPARED).map(|n| plan(&format!("{n}s"))).count();
+        assert!(far == PLANS_COMPARED && !Rc::ptr_eq(&one, &plan("1h")) && *one == *plan("1h"));
+    }
+
+    /// There is one for each container.
+    #[test]
+    fn a_ward_is_small() {
+        assert!(size_of::<Ward>() <= 536, "{} bytes", size_of::<Ward>());
+    }
 }
