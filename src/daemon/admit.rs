@@ -104,7 +104,7 @@ impl Daemon {
         if !ward.gate.is_rising() {
             return false;
         }
-        log::debug!("{}: {what:?} waits for the rules", ward.name);
+        log::debug!("{}: {what:?} waits for the rules", ward.name());
         ward.gate.put_off = Some(what);
         ward.gate.again_at = Some(now + RULES_WITHIN);
         true

@@ -15,7 +15,7 @@ use crate::page::Client;
 #[derive(Debug, Default)]
 pub struct Gate {
     /// Its mappings as they were when it ran last, as far as that is known.
-    pub ports: Vec<Port>,
+    pub ports: Box<[Port]>,
     /// When it ran last, in nanoseconds of Unix time; 0: nobody knows.
     pub ran_nanos: u64,
     /// Its engine was asked for both.
@@ -23,7 +23,7 @@ pub struct Gate {
     /// The doors, in the order of their ports.
     pub leaves: Vec<Leaf>,
     /// What stands against doors that were asked for.
-    pub problems: Vec<String>,
+    pub problems: Box<[String]>,
     /// Who waits.
     pub held: Vec<Held>,
     /// Where people were led since its process began, by the container's port.
@@ -179,18 +179,20 @@ impl Gate {
         is_covered: &dyn Fn(&Wanted) -> bool,
     ) -> Vec<Door> {
         let is_told = container.ports.iter().any(|port| port.public_port.is_some());
-        if is_told && self.ports != container.ports {
-            self.ports.clone_from(&container.ports);
+        if is_told && *self.ports != *container.ports {
+            self.ports = container.ports.as_slice().into();
         }
         let (mut wanted, problems) = doors::choose(container, &self.ports, published);
         wanted.retain(|one| !is_covered(one));
-        self.problems = problems;
+        self.problems = problems.into();
         let mut old = std::mem::take(&mut self.leaves);
-        for wanted in wanted {
+        let leaves = wanted.into_iter().map(|wanted| {
             let same = old.iter().position(|leaf| leaf.wanted == wanted);
             let new = || Leaf { wanted, is: Is::Shut, passes: false, old: None };
-            self.leaves.push(same.map_or_else(new, |at| old.swap_remove(at)));
-        }
+            same.map_or_else(new, |at| old.swap_remove(at))
+        });
+        // Room for those, and no more.
+        self.leaves = leaves.collect();
         old.iter().flat_map(Leaf::doors).collect()
     }
 
@@ -201,7 +203,7 @@ impl Gate {
         self.ran_nanos = self.ran_nanos.max(ended.unwrap_or(1));
         let ports = crate::container::sorted_ports(inspect.ports(), errors);
         if ports.iter().any(|port| port.public_port.is_some()) {
-            self.ports = ports;
+            self.ports = ports.into();
         }
     }
 
