@@ -226,7 +226,8 @@ pub fn parse(mut summary: Summary, origin: &Origin) -> Container {
     let compose = compose(&labels, &mut errors);
     let needs = compose.as_ref().map_or(&[][..], |compose| &compose.depends_on);
     let idlewatcher_config = plan::parse(&labels, needs, &origin.defaults, &mut errors);
-    let is_excluded = is_excluded(&labels, &mut errors);
+    let is_explicit = label::is_explicit(&labels);
+    let is_excluded = is_explicit && is_excluded(&labels, &mut errors);
 
     let state = state(mem::take(&mut summary.state));
     let health = health(summary.health.take(), &summary.status, &state);
@@ -248,10 +249,10 @@ pub fn parse(mut summary: Summary, origin: &Origin) -> Container {
         errors,
         health,
         idlewatcher_config,
-        image: image(&summary.image, &summary.image_id, &labels),
+        image: image(&summary.image, summary.image_id, &labels),
         is_blacklisted: is_blacklisted(&mounts, &private_ports),
         is_excluded,
-        is_explicit: label::is_explicit(&labels),
+        is_explicit,
         is_host_network_mode: place.is_host,
         is_silent: false,
         network_mode: summary.host_config.map(|config| config.network_mode).unwrap_or_default(),
@@ -297,7 +298,7 @@ fn name(mut names: Vec<String>, id: &str) -> String {
     name
 }
 
-fn image(reference: &str, id: &str, labels: &Map<String, String>) -> Image {
+fn image(reference: &str, id: String, labels: &Map<String, String>) -> Image {
     let version = labels.get("org.opencontainers.image.version");
     Image { version: version.cloned().unwrap_or_default(), ..image::parse(reference, id) }
 }
@@ -349,7 +350,7 @@ fn compose(labels: &Map<String, String>, errors: &mut Vec<String>) -> Option<Com
 }
 
 fn is_excluded(labels: &Map<String, String>, errors: &mut Vec<String>) -> bool {
-    let text = labels.get("proxy.exclude").map_or("", |text| text.trim());
+    let Some(text) = labels.get("proxy.exclude").map(|text| text.trim()) else { return false };
     let excluded = label::boolean(text);
     if excluded.is_none() && !text.is_empty() {
         errors.push("proxy.exclude: neither true nor false: expected one of them".into());

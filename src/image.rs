@@ -1,11 +1,15 @@
 //! An image reference taken apart for display. Not a check of it, and no registry is asked.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Serialize;
 
 /// How many characters of an id are shown in place of a name.
 const SHORT_ID: usize = 12;
+
+/// What stands before an id's digits.
+const ALGORITHM: &str = "sha256:";
 
 /// The least digits that count as an id: fewer are a name.
 const LEAST_ID: usize = 4;
@@ -14,13 +18,13 @@ const LEAST_ID: usize = 4;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Image {
     /// All before the last `/`, a registry included; `library` for a bare name.
-    pub author: String,
+    pub author: Cow<'static, str>,
     /// The last part, without tag and digest; for a bare id its first 12 digits.
     pub name: String,
     /// The image's own id, hex digits alone.
     pub sha256: String,
     /// The tag; `latest` when a name has neither tag nor digest.
-    pub tag: String,
+    pub tag: Cow<'static, str>,
     /// What the image says of itself: label `org.opencontainers.image.version`.
     pub version: String,
 }
@@ -41,36 +45,37 @@ impl fmt::Display for Image {
 
 /// Takes a reference apart (`name`, `author/name:tag`, `host:5000/a/b@sha256:…`, `sha256:…`, a bare
 /// id), given the image's id as the engine tells it. `version` is left empty.
-pub fn parse(reference: &str, id: &str) -> Image {
-    let sha256 = id.strip_prefix("sha256:").unwrap_or(id);
-    if let Some(digits) = bare_id(reference, sha256) {
+pub fn parse(reference: &str, id: String) -> Image {
+    let mut sha256 = id;
+    if sha256.starts_with(ALGORITHM) {
+        sha256.drain(..ALGORITHM.len());
+    }
+    if let Some(digits) = bare_id(reference, &sha256) {
         let name = digits.get(..SHORT_ID).unwrap_or(digits).to_owned();
-        let sha256 = if sha256.is_empty() { digits } else { sha256 };
-        return Image { name, sha256: sha256.to_owned(), ..Image::default() };
+        let sha256 = if sha256.is_empty() { digits.to_owned() } else { sha256 };
+        return Image { name, sha256, ..Image::default() };
     }
     let (path, digest) = match reference.split_once('@') {
         Some((path, digest)) => (path, Some(digest)),
         None => (reference, None),
     };
-    let (author, last) = path.rsplit_once('/').unwrap_or(("library", path));
-    let (name, tag) = match last.split_once(':') {
-        Some((name, tag)) => (name, tag),
-        None if digest.is_some() || last.is_empty() => (last, ""),
-        None => (last, "latest"),
+    let (author, last) = match path.rsplit_once('/') {
+        Some((author, last)) => (Cow::Owned(author.to_owned()), last),
+        None if path.is_empty() => ("".into(), path),
+        None => ("library".into(), path),
     };
-    Image {
-        author: if path.is_empty() { String::new() } else { author.to_owned() },
-        name: name.to_owned(),
-        sha256: sha256.to_owned(),
-        tag: tag.to_owned(),
-        version: String::new(),
-    }
+    let (name, tag) = match last.split_once(':') {
+        Some((name, tag)) => (name, Cow::Owned(tag.to_owned())),
+        None if digest.is_some() || last.is_empty() => (last, "".into()),
+        None => (last, "latest".into()),
+    };
+    Image { author, name: name.to_owned(), sha256, tag, version: String::new() }
 }
 
 /// The digits of a reference that is an id: `sha256:…`, or what the image's id begins with. The
 /// engine puts an id there when the tag has moved on to another image.
 fn bare_id<'a>(reference: &'a str, sha256: &str) -> Option<&'a str> {
-    if let Some(digits) = reference.strip_prefix("sha256:") {
+    if let Some(digits) = reference.strip_prefix(ALGORITHM) {
         return is_hex(digits).then_some(digits);
     }
     let whole = reference.len() == 64 && is_hex(reference);
@@ -90,7 +95,7 @@ mod tests {
 
     #[test]
     fn what_is_understood_is_not_shown() {
-        let shown = |reference| parse(reference, ID).to_string();
+        let shown = |reference| parse(reference, ID.into()).to_string();
         assert_eq!(shown("redis"), "redis");
         assert_eq!(shown("library/redis:7"), "redis:7");
         assert_eq!(shown("ghcr.io/a/b:latest"), "ghcr.io/a/b");
@@ -99,9 +104,9 @@ mod tests {
 
     /// Author, name, tag.
     fn parts(reference: &str) -> (String, String, String) {
-        let image = parse(reference, &format!("sha256:{ID}"));
+        let image = parse(reference, format!("sha256:{ID}"));
         assert_eq!((image.sha256.as_str(), image.version.as_str()), (ID, ""));
-        (image.author, image.name, image.tag)
+        (image.author.into(), image.name, image.tag.into())
     }
 
     fn same(reference: &str, author: &str, name: &str, tag: &str) {
@@ -152,14 +157,14 @@ mod tests {
 
     #[test]
     fn the_id_comes_with_and_without_its_prefix_or_not_at_all() {
-        assert_eq!(parse("redis", ID).sha256, ID);
-        assert_eq!(parse("redis", "").sha256, "");
-        assert_eq!(parse(&format!("sha256:{ID}"), "").sha256, ID);
+        assert_eq!(parse("redis", ID.into()).sha256, ID);
+        assert_eq!(parse("redis", String::new()).sha256, "");
+        assert_eq!(parse(&format!("sha256:{ID}"), String::new()).sha256, ID);
     }
 
     #[test]
     fn nothing_is_known_of_nothing() {
-        assert_eq!(parse("", ""), Image::default());
+        assert_eq!(parse("", String::new()), Image::default());
     }
 
     #[test]
@@ -167,7 +172,7 @@ mod tests {
         for text in
             ["/", ":", "@", "a/", ":x", "@sha256:", "sha256:", "é/ü:ß@", "a//b", "a:b:c/d:e"]
         {
-            parse(text, text);
+            parse(text, text.into());
         }
     }
 }

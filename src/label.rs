@@ -82,9 +82,9 @@ impl Tree {
 
 /// The labels that begin with `proxy.`, in order.
 pub fn ours(labels: &Map<String, String>) -> impl Iterator<Item = (&str, &str)> {
-    // `/` is the character after `.`.
-    let range = (Bound::Included("proxy."), Bound::Excluded("proxy/"));
-    labels.range::<str>(range).map(|(label, value)| (label.as_str(), value.as_str()))
+    let behind = labels.range::<str>((Bound::Included("proxy."), Bound::Unbounded));
+    let all = behind.map(|(label, value)| (label.as_str(), value.as_str()));
+    all.take_while(|(label, _)| label.starts_with("proxy."))
 }
 
 /// Whether the container has any label of ours: then the user means drowse to know it.
@@ -105,11 +105,12 @@ pub fn boolean(text: &str) -> Option<bool> {
 /// The names of a container's routes: `proxy.aliases` split at commas, trimmed, empties and repeats
 /// dropped; the container's name where that leaves none.
 pub fn aliases(labels: &Map<String, String>, container_name: &str) -> Vec<String> {
-    let given = labels.get("proxy.aliases").map_or("", String::as_str);
-    let mut seen = Set::new();
-    let names = given.split(',').map(str::trim).filter(|name| !name.is_empty());
-    let mut names: Vec<String> =
-        names.filter(|name| seen.insert(*name)).map(str::to_owned).collect();
+    let mut names = Vec::new();
+    if let Some(given) = labels.get("proxy.aliases") {
+        let mut seen = Set::new();
+        let given = given.split(',').map(str::trim).filter(|name| !name.is_empty());
+        names.extend(given.filter(|name| seen.insert(*name)).map(str::to_owned));
+    }
     if names.is_empty() && !container_name.is_empty() {
         names.push(container_name.to_owned());
     }
@@ -127,11 +128,12 @@ pub fn routes(
     if labels.contains_key("proxy") {
         errors.push("proxy: not a label of its own: expected proxy.<alias>.<field>".into());
     }
-    let mut fields = Vec::new();
-    // Most containers have none: ask once instead of for each label.
-    if is_explicit(labels) {
-        fields = field::read(labels, aliases.len(), errors);
-        shortcut::read(labels, aliases, &mut fields, errors);
+    // Most containers have none: nothing is laid over anything.
+    if !is_explicit(labels) {
+        let bare = |alias: &String| (alias.clone(), Tree::Branch(Map::new()));
+        return aliases.iter().map(bare).collect();
     }
+    let mut fields = field::read(labels, aliases.len(), errors);
+    shortcut::read(labels, aliases, &mut fields, errors);
     merge::merge(fields, aliases, errors)
 }

@@ -1,6 +1,6 @@
 //! How verbs write: formats, stdout that may close, and failures on stderr. Not what they write.
 
-use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::io::{self, IsTerminal, StdoutLock, Write};
 use std::str::FromStr;
 
 use serde::Serialize;
@@ -11,7 +11,7 @@ use super::Outcome;
 use super::table::{Row, Table};
 use super::text;
 
-/// Written to stdout at once.
+/// As much as waits until it is written to stdout at once.
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// How a verb prints its objects.
@@ -40,9 +40,9 @@ impl FromStr for Format {
 
 /// Prints objects of one kind in one format.
 pub struct Printer {
-    out: BufWriter<StdoutLock<'static>>,
-    /// The object that is being written.
-    object: Vec<u8>,
+    out: StdoutLock<'static>,
+    /// What is not written yet.
+    waiting: Vec<u8>,
     form: Form,
 }
 
@@ -62,8 +62,7 @@ impl Printer {
             Format::Json => Form::Json { first: true },
             Format::Jsonl => Form::Jsonl,
         };
-        let out = BufWriter::with_capacity(BUFFER_BYTES, stdout.lock());
-        Printer { out, object: Vec::new(), form }
+        Printer { out: stdout.lock(), waiting: Vec::new(), form }
     }
 
     /// Whether it is for eyes.
@@ -73,34 +72,40 @@ impl Printer {
 
     /// One object more. A table keeps it until [`Printer::flush`].
     pub fn print<T: Serialize + Row>(&mut self, object: &T) -> io::Result<()> {
-        self.object.clear();
         match &mut self.form {
             Form::Table(table) => table.push(object.cells()),
             Form::Json { first } => {
-                self.object.extend_from_slice(if *first { b"[" } else { b",\n" });
+                self.waiting.extend_from_slice(if *first { b"[" } else { b",\n" });
                 *first = false;
-                write::json(object, &mut self.object);
+                write::json(object, &mut self.waiting);
             }
             Form::Jsonl => {
-                write::json(object, &mut self.object);
-                self.object.push(b'\n');
+                write::json(object, &mut self.waiting);
+                self.waiting.push(b'\n');
             }
         }
-        self.out.write_all(&self.object)
+        if self.waiting.len() < BUFFER_BYTES { Ok(()) } else { self.write() }
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        let written = self.out.write_all(&self.waiting);
+        self.waiting.clear();
+        written
     }
 
     /// Shows what came so far: an engine has answered, the next one may take its time.
     pub fn flush(&mut self) -> io::Result<()> {
         if let Form::Table(table) = &mut self.form {
-            table.write(&mut self.out)?;
+            table.write(&mut self.waiting)?;
         }
+        self.write()?;
         self.out.flush()
     }
 
     /// Closes what is open.
     pub fn finish(mut self) -> io::Result<()> {
         if let Form::Json { first } = self.form {
-            self.out.write_all(if first { b"[]\n" } else { b"]\n" })?;
+            self.waiting.extend_from_slice(if first { b"[]\n" } else { b"]\n" });
         }
         self.flush()
     }

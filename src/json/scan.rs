@@ -14,12 +14,13 @@ use super::plain;
 pub struct Scan<'a> {
     text: &'a str,
     at: usize,
+    has_lines: bool,
 }
 
 impl<'a> Scan<'a> {
     /// At the start.
     pub fn new(text: &'a str) -> Scan<'a> {
-        Scan { text, at: 0 }
+        Scan { text, at: 0, has_lines: false }
     }
 
     /// How many bytes are read.
@@ -27,12 +28,17 @@ impl<'a> Scan<'a> {
         self.at
     }
 
+    /// Whether a line ends in what is read.
+    pub fn has_lines(&self) -> bool {
+        self.has_lines
+    }
+
     /// An object; `field` reads the value of each key. The later of two equal keys comes later.
     pub fn object(
         &mut self,
-        mut field: impl FnMut(&mut Scan<'a>, &str) -> Option<()>,
+        field: &mut dyn FnMut(&mut Scan<'a>, &str) -> Option<()>,
     ) -> Option<()> {
-        self.items(b'{', b'}', |from| {
+        self.items(b'{', b'}', &mut |from| {
             let key = from.text()?;
             if from.next()? != b':' {
                 return None;
@@ -41,56 +47,66 @@ impl<'a> Scan<'a> {
         })
     }
 
-    /// A list of what `item` reads; `null` is an empty one.
-    pub fn list<T>(&mut self, item: impl Fn(&mut Scan<'a>) -> Option<T>) -> Option<Vec<T>> {
-        let mut list = Vec::new();
-        if !self.null() {
-            self.items(b'[', b']', |from| {
-                list.push(item(from)?);
-                Some(())
-            })?;
-        }
-        Some(list)
+    /// A list, of which `item` reads one; `null` is an empty one.
+    pub fn list(&mut self, item: &mut dyn FnMut(&mut Scan<'a>) -> Option<()>) -> Option<()> {
+        if self.null() { Some(()) } else { self.items(b'[', b']', item) }
     }
 
     /// A text.
     pub fn text(&mut self) -> Option<Cow<'a, str>> {
-        if self.next()? != b'"' {
-            return None;
+        match self.plain()? {
+            Some(text) => Some(Cow::Borrowed(text)),
+            None => self.other().map(Cow::Owned),
         }
-        let from = self.at;
-        let to = from + plain::length(self.rest());
-        match *self.text.as_bytes().get(to)? {
-            b'"' => {
-                self.at = to + 1;
-                self.text.get(from..to).map(Cow::Borrowed)
-            }
-            b'\\' => {
-                self.at = from - 1;
-                self.other().map(Cow::Owned)
-            }
-            _ => None,
-        }
+    }
+
+    /// A text of one's own.
+    pub fn owned(&mut self) -> Option<String> {
+        self.text().map(Cow::into_owned)
     }
 
     /// A text, or `null` for an empty one.
     pub fn string(&mut self) -> Option<String> {
-        if self.null() { Some(String::new()) } else { self.text().map(Cow::into_owned) }
+        if self.null() { Some(String::new()) } else { self.owned() }
+    }
+
+    /// A text without escapes; within, `None` is one with, which is still to be read.
+    #[inline(always)]
+    fn plain(&mut self) -> Option<Option<&'a str>> {
+        if self.peek()? != b'"' {
+            return None;
+        }
+        let from = self.at + 1;
+        let to = from + plain::length(self.text.as_bytes().get(from..)?);
+        match *self.text.as_bytes().get(to)? {
+            b'"' => {
+                self.at = to + 1;
+                self.text.get(from..to).map(Some)
+            }
+            b'\\' => Some(None),
+            _ => None,
+        }
     }
 
     /// A whole number that fits, or a word, as serde_json has them.
     pub fn other<T: Deserialize<'a>>(&mut self) -> Option<T> {
         let mut values = Deserializer::from_str(self.text.get(self.at..)?).into_iter();
         let value = values.next()?.ok()?;
-        self.at += values.byte_offset();
+        let end = self.at + values.byte_offset();
+        self.has_lines |= self.text.get(self.at..end)?.contains('\n');
+        self.at = end;
         Some(value)
     }
 
     /// Any value, which is not looked at.
     pub fn skip(&mut self) -> Option<()> {
         match self.peek()? {
-            b'"' => self.text().map(drop),
+            b'"' => match self.plain()? {
+                Some(_) => Some(()),
+                None => self.other::<IgnoredAny>().map(drop),
+            },
             b'n' if self.null() => Some(()),
+            b'1'..=b'9' if self.digits() => Some(()),
             _ => self.other::<IgnoredAny>().map(drop),
         }
     }
@@ -103,12 +119,21 @@ impl<'a> Scan<'a> {
         is
     }
 
+    /// Takes a whole number, if nothing but digits and the end of a field stands here.
+    fn digits(&mut self) -> bool {
+        let rest = self.rest();
+        let length = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or_default();
+        let is = matches!(rest.get(length), Some(b',' | b'}' | b']'));
+        self.at += if is { length } else { 0 };
+        is
+    }
+
     /// What stands between brackets, with commas between.
     fn items(
         &mut self,
         open: u8,
         close: u8,
-        mut item: impl FnMut(&mut Scan<'a>) -> Option<()>,
+        item: &mut dyn FnMut(&mut Scan<'a>) -> Option<()>,
     ) -> Option<()> {
         if self.next()? != open {
             return None;
@@ -128,6 +153,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Takes the next byte that is no white space.
+    #[inline]
     fn next(&mut self) -> Option<u8> {
         let byte = self.peek()?;
         self.at += 1;
@@ -137,11 +163,19 @@ impl<'a> Scan<'a> {
     /// The next byte that is no white space.
     #[inline(always)]
     fn peek(&mut self) -> Option<u8> {
+        let byte = self.text.as_bytes().get(self.at).copied();
+        // Engines write none.
+        byte.filter(|byte| *byte > b' ').or_else(|| self.peek_behind_space())
+    }
+
+    #[cold]
+    fn peek_behind_space(&mut self) -> Option<u8> {
         loop {
             let byte = *self.text.as_bytes().get(self.at)?;
-            if byte > b' ' || !matches!(byte, b' ' | b'\t' | b'\r' | b'\n') {
+            if !matches!(byte, b' ' | b'\t' | b'\r' | b'\n') {
                 return Some(byte);
             }
+            self.has_lines |= byte == b'\n';
             self.at += 1;
         }
     }

@@ -32,7 +32,31 @@ impl Json<'_> {
         write!(self.0, "{value}").map_err(|_| fmt::Error)
     }
 
+    fn signed(&mut self, value: i64) -> Done {
+        if value < 0 {
+            self.0.push(b'-');
+        }
+        self.unsigned(value.unsigned_abs())
+    }
+
+    /// Its last digit first; `u64::MAX` has twenty.
+    fn unsigned(&mut self, mut value: u64) -> Done {
+        let mut digits = [b'0'; 20];
+        let mut from = digits.len();
+        for digit in digits.iter_mut().rev() {
+            *digit += (value % 10) as u8;
+            value /= 10;
+            from -= 1;
+            if value == 0 {
+                break;
+            }
+        }
+        self.0.extend_from_slice(digits.get(from..).unwrap_or_default());
+        Ok(())
+    }
+
     /// Between two of a list or a map; the first stands right behind its bracket.
+    #[inline]
     fn comma(&mut self) {
         if !matches!(self.0.last(), Some(b'[' | b'{')) {
             self.0.push(b',');
@@ -41,13 +65,15 @@ impl Json<'_> {
 
     /// The name of a field: plain text, as all of ours are.
     fn key(&mut self, key: &str) {
-        let between = if matches!(self.0.last(), Some(b'{')) { "\"" } else { ",\"" };
-        self.0.extend_from_slice(between.as_bytes());
+        self.0.reserve(key.len() + 4);
+        self.comma();
+        self.0.push(b'"');
         self.0.extend_from_slice(key.as_bytes());
         self.0.extend_from_slice(b"\":");
     }
 
     fn text(&mut self, text: &str) -> Done {
+        self.0.reserve(text.len() + 2);
         self.0.push(b'"');
         let mut rest = text.as_bytes();
         loop {
@@ -78,8 +104,8 @@ impl Json<'_> {
 }
 
 macro_rules! numbers {
-    ($($name:ident $kind:ty,)*) => {
-        $(fn $name(self, value: $kind) -> Done { self.show(value) })*
+    ($($name:ident $kind:ty, $way:ident,)*) => {
+        $(fn $name(self, value: $kind) -> Done { self.$way(value.into()) })*
     };
 }
 
@@ -95,8 +121,10 @@ impl Serializer for &mut Json<'_> {
     type SerializeStructVariant = Never;
 
     numbers! {
-        serialize_i8 i8, serialize_i16 i16, serialize_i32 i32, serialize_i64 i64,
-        serialize_u8 u8, serialize_u16 u16, serialize_u32 u32, serialize_u64 u64,
+        serialize_i8 i8, signed, serialize_i16 i16, signed,
+        serialize_i32 i32, signed, serialize_i64 i64, signed,
+        serialize_u8 u8, unsigned, serialize_u16 u16, unsigned,
+        serialize_u32 u32, unsigned, serialize_u64 u64, unsigned,
     }
 
     fn serialize_bool(self, value: bool) -> Done {

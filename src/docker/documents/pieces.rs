@@ -10,8 +10,12 @@ use crate::error::Why;
 use super::reader::{Reader, SoFar};
 use super::{BOM, rest};
 
-/// How much is read at once, while all of it is as engines write it.
+/// The longest container that is read without the whole input in memory.
 const WINDOW_BYTES: usize = 256 * 1024;
+
+/// How much is read at once, while all of it is as engines write it: little enough to be still in
+/// the processor's cache when it is looked at.
+const PIECE_BYTES: usize = 32 * 1024;
 
 /// [`super::each`] of an input that may be long: `Ok` is what that returns. From the first place
 /// that is not as engines write a list, all that is left is read at once: what is wrong, and where
@@ -37,9 +41,9 @@ fn by_windows(
     let mut at_start = true;
     // Full: what stands in it was not taken.
     while filled < window_bytes {
-        let read = fill(input, &mut window[filled..])?;
-        let ended = filled + read < window_bytes;
-        filled += read;
+        let wanted = window_bytes.min(filled + PIECE_BYTES);
+        filled += fill(input, &mut window[filled..wanted])?;
+        let ended = filled < wanted;
         let there = &window[..filled];
         let there = if at_start { there.strip_prefix(BOM).unwrap_or(there) } else { there };
         let (flow, length, after) = Reader::new(text(there), so_far).ahead(&mut found);

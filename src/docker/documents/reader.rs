@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use crate::docker::answer::one_line;
 use crate::docker::lenient;
 use crate::docker::types::Summary;
+use crate::json::scan::Scan;
 
 use super::typed;
 
@@ -91,7 +92,7 @@ impl<'a> Reader<'a> {
                 let Some(summary) = self.typed() else { break };
                 self.so_far.count += 1;
                 self.pass_item();
-                flow = found(summary);
+                flow = found(*summary);
             } else if self.so_far.expects != Expects::Document || self.peek().is_none() {
                 break;
             }
@@ -216,14 +217,21 @@ impl<'a> Reader<'a> {
     }
 
     /// One container as engines list it.
-    fn typed(&mut self) -> Option<Summary> {
+    fn typed(&mut self) -> Option<Box<Summary>> {
         if self.peek() != Some(b'{') {
             return None;
         }
         // An inspect object without its state would pass as one that has nothing.
         let is_listed = |one: &Summary| !one.names.is_empty() && !one.id.is_empty();
-        let (summary, length) = typed::summary(self.rest()).filter(|(one, _)| is_listed(one))?;
-        self.at += length;
+        let mut from = Scan::new(self.rest());
+        let summary = typed::summary(&mut from).filter(|one| is_listed(one))?;
+        let start = self.at;
+        self.at += from.at();
+        // Where no line ends, none is looked for once more.
+        if !from.has_lines() {
+            self.place_of(start);
+            self.place.at = self.at;
+        }
         Some(summary)
     }
 
@@ -231,7 +239,7 @@ impl<'a> Reader<'a> {
     fn container(&mut self) -> Result<Item, Fault> {
         self.so_far.count += 1;
         if let Some(summary) = self.typed() {
-            return Ok(Ok(summary));
+            return Ok(Ok(*summary));
         }
         let mut values = Deserializer::from_str(self.rest()).into_iter::<&RawValue>();
         match values.next() {
