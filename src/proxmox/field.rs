@@ -28,7 +28,7 @@ pub fn count(object: &Value, name: &str) -> Option<u64> {
 pub fn number(object: &Value, name: &str) -> Option<f64> {
     let number = match object.get(name)? {
         Value::Number(number) => number.as_f64(),
-        Value::String(text) => text.trim().parse().ok(),
+        Value::String(text) => serde_json::from_str(text.trim()).ok(),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     };
     number.filter(|number| number.is_finite()).map(|number| number.max(0.0))

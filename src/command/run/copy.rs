@@ -8,6 +8,7 @@ use std::time::UNIX_EPOCH;
 
 use crate::net::access::plain;
 use crate::run::archive::{self, Copied, Entry, Kind};
+use crate::sorted;
 
 use super::options::Copy;
 
@@ -75,7 +76,7 @@ fn take(
         let listed = fs::read_dir(source).map_err(|error| failed(plain(&error)))?;
         let names: Result<Vec<_>, _> = listed.map(|one| one.map(|one| one.file_name())).collect();
         let mut names = names.map_err(|error| failed(plain(&error)))?;
-        names.sort();
+        sorted::sort(&mut names);
         for name in names {
             let Some(text) = name.to_str() else {
                 return Err(failed(format!("{}: its name is not UTF-8", name.to_string_lossy())));
