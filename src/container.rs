@@ -3,6 +3,7 @@
 
 pub mod guest;
 mod network;
+mod packed;
 mod port;
 
 use std::mem;
@@ -15,6 +16,7 @@ use crate::label::{self, Tree};
 use crate::plan::{self, Dependency, Plan};
 use crate::sorted::{self, Map};
 
+pub use packed::Packed;
 pub use port::{Port, sorted as sorted_ports};
 
 /// How many digits of an id stand for a name.
@@ -172,8 +174,8 @@ impl Container {
         (&self.container_name, &self.container_id)
     }
 
-    /// Without what is only printed, which decides nothing: agent, URL, image, mounts, published
-    /// ports by number, and labels that are not ours. For who keeps many.
+    /// Without what is only printed, which decides nothing: agent, URL, image, mounts, and labels
+    /// that are not ours. For who keeps many.
     pub fn pared(mut self) -> Container {
         let decides = |name: &String| DECISIVE_LABELS.contains(&name.as_str());
         self.labels.retain(|name, _| name.starts_with("proxy.") || decides(name));
@@ -182,7 +184,6 @@ impl Container {
             docker_cfg: String::new(),
             image: Image::default(),
             mounts: Vec::new(),
-            public_ports: Map::new(),
             ..self
         }
     }
@@ -230,11 +231,11 @@ pub fn parse(mut summary: Summary, origin: &Origin) -> Container {
     let state = state(mem::take(&mut summary.state));
     let health = health(summary.health.take(), &summary.status, &state);
     let project = compose.as_ref().map(|compose| compose.project.as_str());
-    let running = state == "running";
+    let running = is_running(&state);
     let facts = network::Facts { labels: &labels, project, state: &state };
     let place = network::place(&summary, origin, &facts, &mut errors);
     let ports = port::sorted(summary.ports, &mut errors);
-    let private_ports = port::best(&ports, |port| Some(port.private_port));
+    let private_ports = port::by_private(&ports);
     let mounts = mounts(summary.mounts);
     Container {
         agent: origin.agent.clone(),
@@ -261,7 +262,7 @@ pub fn parse(mut summary: Summary, origin: &Origin) -> Container {
         private_hostname: place.private_hostname,
         private_ports,
         public_hostname: place.public_hostname,
-        public_ports: port::best(&ports, |port| port.public_port),
+        public_ports: port::by_public(&ports),
         ports,
         routes,
         running,
@@ -311,6 +312,10 @@ fn state(state: String) -> String {
         _ => return state,
     };
     nearest.to_owned()
+}
+
+fn is_running(state: &str) -> bool {
+    state == "running"
 }
 
 /// From the engine's own word (Docker ≥ 29, inspect), else from the status text. The word outlives

@@ -11,6 +11,7 @@ mod end;
 mod gate;
 mod greet;
 mod hear;
+mod keys;
 mod learn;
 mod look;
 mod lxc;
@@ -55,6 +56,7 @@ use crate::systemd::Watchdog;
 use crate::systemd::notify::{News as Told, Notify};
 use asked::Asked;
 use end::Ending;
+use keys::Keys;
 use lxc::Errand;
 use porter::Porter;
 use provider::{Means, Provider};
@@ -67,6 +69,9 @@ pub use porter::Handed;
 
 /// Inputs that follow from inputs of one turn; more is a bug of ours, and ends the turn.
 const TOLD_LIMIT: usize = 100_000;
+
+/// Room for so many of them stays; a poll may tell of all containers at once.
+const LATER_KEPT: usize = 16;
 
 /// Where the daemon reads its settings, and how it makes others of them.
 pub struct Setup {
@@ -94,9 +99,7 @@ pub struct Daemon {
     follow: Follow,
     fleet: Fleet,
     wards: Map<Key, Ward>,
-    /// By engine and id.
-    keys: Map<(usize, String), Key>,
-    last_key: u32,
+    keys: Keys,
     asked: Map<u32, Asked>,
     last_number: u32,
     /// To be told to the machines before the turn ends.
@@ -114,8 +117,8 @@ pub struct Daemon {
     /// Containers came, went or changed.
     is_dirty: bool,
     is_settled: bool,
-    /// Long answers came, and what they left in memory was not given back.
-    is_littered: bool,
+    /// Long answers came: so often what they leave in memory is still to be given back.
+    litter: u8,
     /// Somebody woke, fell asleep, came or went: ports may be another's now.
     is_moved: bool,
     /// What holds for all doors.
@@ -150,8 +153,7 @@ pub fn run(config: Config, mut setup: Setup, guests: Guests) -> io::Result<()> {
         setup,
         config,
         wards: Map::new(),
-        keys: Map::new(),
-        last_key: 0,
+        keys: Keys::default(),
         asked: Map::new(),
         last_number: 0,
         later: VecDeque::new(),
@@ -164,7 +166,7 @@ pub fn run(config: Config, mut setup: Setup, guests: Guests) -> io::Result<()> {
         began: now,
         is_dirty: false,
         is_settled: false,
-        is_littered: false,
+        litter: 0,
         is_moved: false,
         porter,
         seats: Vec::new(),
@@ -297,7 +299,10 @@ impl Daemon {
     /// Tells what came up while the turn's work was done.
     fn settle(&mut self) {
         for _ in 0..TOLD_LIMIT {
-            let Some((key, input)) = self.later.pop_front() else { return };
+            let Some((key, input)) = self.later.pop_front() else {
+                self.later.shrink_to(LATER_KEPT);
+                return;
+            };
             self.tell(key, input);
         }
         log::error!("a turn did not come to rest: {} inputs dropped", self.later.len());

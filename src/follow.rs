@@ -7,7 +7,7 @@ mod guests;
 
 use std::time::{Duration, Instant};
 
-use crate::container::{Container, Origin};
+use crate::container::{Container, Origin, Packed};
 use crate::docker::change::Change;
 use crate::docker::events::EventReader;
 use crate::docker::version::{Negotiated, Version};
@@ -96,7 +96,7 @@ pub struct News {
     /// The engine's place in the list.
     pub engine: usize,
     /// What changed.
-    pub change: Change<Container>,
+    pub change: Change<Packed>,
 }
 
 /// One engine as it is known now.
@@ -111,7 +111,7 @@ pub struct View<'a> {
     /// What is known is complete, and every change will be heard of.
     pub is_following: bool,
     /// Its containers, by id.
-    pub containers: Vec<&'a Container>,
+    pub containers: Vec<&'a Packed>,
 }
 
 impl Follow {
@@ -287,7 +287,12 @@ impl Follow {
     }
 
     /// One container as it is known now.
-    pub fn container(&self, engine: usize, id: &str) -> Option<&Container> {
+    pub fn container(&self, engine: usize, id: &str) -> Option<Container> {
+        self.packed(engine, id).map(Packed::container)
+    }
+
+    /// The same as it is kept: for its names.
+    pub fn packed(&self, engine: usize, id: &str) -> Option<&Packed> {
         match self.places.get(engine)? {
             Followed::Engine(one) => Some(&one.watch.find(id)?.container),
             Followed::Cluster(one) => one.shown.get(&id.parse().ok()?),

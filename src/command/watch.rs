@@ -137,8 +137,9 @@ impl Session<'_> {
     fn tell(&mut self, news: &mut Vec<News>, reactor: &mut Reactor<Tag>) -> io::Result<bool> {
         let quiet = news.is_empty();
         for one in mem::take(news) {
-            if admitted(self.filter, &one.change) {
-                self.show_one(&one)?;
+            let change = one.change.map(|packed| packed.container());
+            if admitted(self.filter, &change) {
+                self.show_one(one.engine, &change);
             }
         }
         if let (false, Show::Screen(screen)) = (quiet, &mut self.show) {
@@ -156,15 +157,14 @@ impl Session<'_> {
         Ok(true)
     }
 
-    fn show_one(&mut self, news: &News) -> io::Result<()> {
+    fn show_one(&mut self, engine: usize, change: &Change<Container>) {
         let engines = self.config.engines.iter().map(|one| one.name.as_str());
         let clusters = self.config.proxmox.iter().map(|one| one.name.as_str());
-        let engine = engines.chain(clusters).nth(news.engine).unwrap_or_default();
+        let engine = engines.chain(clusters).nth(engine).unwrap_or_default();
         match &mut self.show {
-            Show::Screen(screen) => screen.take(engine, &news.change),
-            Show::Lines => self.out.push(&json_line(engine, &news.change)),
+            Show::Screen(screen) => screen.take(engine, change),
+            Show::Lines => self.out.push(&json_line(engine, change)),
         }
-        Ok(())
     }
 }
 

@@ -35,8 +35,18 @@ pub fn sorted(ports: Vec<types::Port>, errors: &mut Vec<String>) -> Vec<Port> {
     ports
 }
 
+/// The best mapping for each port of the container.
+pub fn by_private(ports: &[Port]) -> Map<u16, Port> {
+    best(ports, |port| Some(port.private_port))
+}
+
+/// The best mapping for each published port.
+pub fn by_public(ports: &[Port]) -> Map<u16, Port> {
+    best(ports, |port| port.public_port)
+}
+
 /// The best mapping for each number that `number` tells.
-pub fn best(ports: &[Port], number: fn(&Port) -> Option<u16>) -> Map<u16, Port> {
+fn best(ports: &[Port], number: fn(&Port) -> Option<u16>) -> Map<u16, Port> {
     let mut best: Map<u16, Port> = Map::new();
     for port in ports {
         let Some(number) = number(port) else { continue };
@@ -48,16 +58,20 @@ pub fn best(ports: &[Port], number: fn(&Port) -> Option<u16>) -> Map<u16, Port> 
 }
 
 fn port(port: types::Port) -> Port {
-    let kind = match port.kind.as_str() {
-        "tcp" | "" => "tcp".into(),
-        "udp" => "udp".into(),
-        _ => Cow::Owned(port.kind),
-    };
     Port {
         ip: port.ip.filter(|ip| !ip.is_empty()),
         private_port: port.private_port,
         public_port: port.public_port.filter(|port| *port > 0),
-        kind,
+        kind: kind(port.kind.into()),
+    }
+}
+
+/// What is common takes no memory.
+pub fn kind(told: Cow<'_, str>) -> Cow<'static, str> {
+    match told.as_ref() {
+        "tcp" | "" => "tcp".into(),
+        "udp" => "udp".into(),
+        _ => Cow::Owned(told.into_owned()),
     }
 }
 

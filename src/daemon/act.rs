@@ -66,16 +66,16 @@ impl Daemon {
         let Some(ward) = self.wards.get_mut(&key) else { return };
         ward.is_frozen_by_us |= order == Order::Pause;
         let Some(ward) = self.wards.get(&key) else { return };
-        log::info!("{}: {}", ward.name, word(order));
+        log::info!("{}: {}", ward.name(), word(order));
         let docker = match self.means(ward.engine) {
             Means::Docker(docker) => docker,
             Means::Lxc(lxc) => return self.order_guest(key, (order, ticket), &lxc),
         };
-        match docker.order(&ward.id, order, &ward.plan) {
+        match docker.order(ward.id(), order, &ward.plan) {
             Ok(call) => {
                 let engine = ward.engine;
                 if order == Order::Start {
-                    self.follow.foresee(engine, &ward.id);
+                    self.follow.foresee(engine, ward.id());
                 }
                 let number = self.number(Asked::Order(Whose::Machine(key, order, ticket)));
                 self.follow.ask(engine, (number, call), &mut self.reactor);
@@ -95,7 +95,7 @@ impl Daemon {
     pub(super) fn ask_about(&mut self, key: Key, asked: Asked) {
         // A guest has neither a process of this machine nor an exit code.
         let Some(ward) = self.wards.get(&key).filter(|ward| !ward.is_guest) else { return };
-        let (engine, call) = (ward.engine, call::inspect(&ward.id));
+        let (engine, call) = (ward.engine, call::inspect(ward.id()));
         let number = self.number(asked);
         self.follow.ask(engine, (number, call), &mut self.reactor);
     }
@@ -109,11 +109,11 @@ impl Daemon {
 
     pub(super) fn probe(&mut self, key: Key, ticket: Ticket) {
         let Some(ward) = self.wards.get(&key) else { return };
-        let Some(container) = self.follow.container(ward.engine, &ward.id) else { return };
+        let Some(container) = self.follow.container(ward.engine, ward.id()) else { return };
         let seat = self.seats.get(ward.engine).copied().unwrap_or_default();
         let seen = |port, kind| ward.listens(port, kind);
         let not_ready = Input::NotReady(ticket);
-        let (endpoint, request, mode) = match probe::of(container, &ward.gate.ports, seat) {
+        let (endpoint, request, mode) = match probe::of(&container, &ward.gate.ports, seat) {
             Probe::Nothing => return self.later.push_back((key, Input::Ready(ticket))),
             Probe::NoAddress => {
                 self.seek_host_of(key);
@@ -160,7 +160,7 @@ impl Daemon {
             News::Stays(why) => self.answer_stays(key, why),
             News::Problem(what) => {
                 if let Some(ward) = self.wards.get_mut(&key) {
-                    log::error!("{}: {what}", ward.name);
+                    log::error!("{}: {what}", ward.name());
                     ward.problem = Some(what);
                 }
             }
@@ -170,7 +170,7 @@ impl Daemon {
     fn say_phase(&mut self, key: Key, phase: Phase) {
         let Some(machine) = self.fleet.machine(key) else { return };
         let Some(ward) = self.wards.get_mut(&key) else { return };
-        let name = &ward.name;
+        let name = ward.name();
         match machine.state() {
             State::Awake(up) => {
                 let is_ours = !matches!(up.cause, Cause::OtherHands | Cause::Found);
@@ -215,7 +215,7 @@ impl Daemon {
 
     /// An answer that came too late for its machine is not lost: the status tells.
     pub(super) fn refused(&self, key: Key, order: Order, why: &Why) {
-        let name = self.wards.get(&key).map_or("", |ward| &ward.name);
+        let name = self.wards.get(&key).map_or("", |ward| ward.name());
         match why {
             Why::AlreadySo => log::debug!("{name}: {}: {why}", word(order)),
             _ => log::warn!("{name}: {}: {why}", word(order)),

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::idle::doors::Kind;
 use crate::idle::group::Key;
+use crate::idle::message::Input;
 use crate::idle::state::{State, Ticket};
 use crate::net::door::Visitor;
 
@@ -36,6 +37,9 @@ impl Daemon {
                 }
             };
             ward.gate.held.retain(|held| held.door != door);
+            if let Some(old) = ward.gate.lead_to(wanted.target, to) {
+                self.reactor.doubt(old);
+            }
             self.reactor.pass(door, to);
             match wanted.kind {
                 Kind::Redirect => self.close_leaf(key, at),
@@ -53,6 +57,44 @@ impl Daemon {
             (None, Some(ward)) => ward.gate.lost = None,
             (None, None) => {}
         }
+        if let Some(ward) = self.wards.get_mut(&key)
+            && ward.gate.missed.iter().any(|one| one.waits)
+        {
+            ward.gate.again_at.get_or_insert(self.reactor.now());
+        }
+    }
+
+    /// It runs, and was told of anew: perhaps it is reached elsewhere now.
+    pub(super) fn follow_move(&mut self, key: Key) {
+        let machine = self.fleet.machine(key);
+        let is_awake = machine.is_some_and(|one| matches!(one.state(), State::Awake(_)));
+        let Some(ward) = self.wards.get(&key).filter(|_| is_awake) else { return };
+        let passing = ward.gate.leaves.iter().filter(|leaf| leaf.passes);
+        let ports: Vec<u16> = passing.map(|leaf| leaf.wanted.target).collect();
+        let has_moved = ports.into_iter().any(|port| {
+            let to = self.way_to(key, port);
+            let gate = self.wards.get(&key).map(|ward| &ward.gate);
+            to.is_ok_and(|to| gate.is_some_and(|gate| gate.leads_elsewhere(port, to)))
+        });
+        if has_moved {
+            self.let_in(key);
+        }
+    }
+
+    /// Its process has ended, or is another: what was seen of it does not count, and who is with it
+    /// may be with nobody.
+    pub(super) fn forget_process(&mut self, key: Key) {
+        if let Some(ward) = self.wards.get_mut(&key) {
+            ward.forget();
+        }
+        self.leave_alone(key);
+    }
+
+    /// Cuts off who is relayed to it, if it is gone.
+    fn leave_alone(&mut self, key: Key) {
+        let Some(ward) = self.wards.get_mut(&key) else { return };
+        let led_to = std::mem::take(&mut ward.gate.led_to);
+        led_to.into_iter().for_each(|(_, address)| self.reactor.doubt(address));
     }
 
     /// An order to end waits until nobody new is handed to the container.
@@ -62,7 +104,7 @@ impl Daemon {
         if !ward.gate.is_rising() {
             return false;
         }
-        log::debug!("{}: {what:?} waits for the rules", ward.name);
+        log::debug!("{}: {what:?} waits for the rules", ward.name());
         ward.gate.put_off = Some(what);
         ward.gate.again_at = Some(now + RULES_WITHIN);
         true
@@ -127,6 +169,10 @@ impl Daemon {
             } else if let Ok(to) = self.way_to(key, one.target) {
                 one.waits = false;
                 self.reactor.admit(one.visitor, to);
+                let ward = self.wards.get_mut(&key);
+                if let Some(old) = ward.and_then(|ward| ward.gate.lead_to(one.target, to)) {
+                    self.reactor.doubt(old);
+                }
             }
         }
         missed.retain(|one| now.saturating_duration_since(one.since) < limit);
@@ -138,9 +184,12 @@ impl Daemon {
         }
     }
 
-    /// The container did not take who was let in: once more, soon.
+    /// The container did not take who was let in: once more, soon. If it went down meanwhile, that
+    /// is a knock.
     pub(super) fn missed(&mut self, key: Key, visitor: Visitor, target: u16) {
         let now = self.reactor.now();
+        let machine = self.fleet.machine(key);
+        let is_awake = machine.is_some_and(|one| matches!(one.state(), State::Awake(_)));
         let Some(ward) = self.wards.get_mut(&key) else { return };
         let missed = &mut ward.gate.missed;
         match missed.iter_mut().find(|one| one.visitor == visitor) {
@@ -148,6 +197,9 @@ impl Daemon {
             None => missed.push(Missed { visitor, target, since: now, waits: true }),
         }
         ward.gate.again_at.get_or_insert(now + ADMIT_EVERY);
+        if !is_awake {
+            self.tell(key, Input::Knock);
+        }
     }
 
     /// Its address is told in a moment, and then it is probed at once.

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use crate::container::Container;
+use crate::container::Packed;
 use crate::error::Why;
 use crate::idle::backend::{Life, Nap, Order};
 use crate::idle::doors::{self, Claim, Kind, Published, Speech, Standing, Transport, Wanted};
@@ -16,6 +16,7 @@ use crate::sorted;
 
 use super::Daemon;
 use super::gate::{Front, Gate, Is, Posture, StandIn};
+use super::ward::Ward;
 
 impl Daemon {
     /// Chooses all doors anew, and tends them.
@@ -37,7 +38,7 @@ impl Daemon {
         if phase == Some(Phase::Waking) && !ward.gate.leaves.is_empty() {
             return;
         }
-        let Some(container) = self.follow.container(ward.engine, &ward.id) else { return };
+        let Some(container) = self.follow.container(ward.engine, ward.id()) else { return };
         let seat = self.seats.get(ward.engine).copied().unwrap_or_default();
         let published = match (&self.porter.redirect, seat.is_here) {
             (_, false) => Published::Elsewhere,
@@ -46,7 +47,7 @@ impl Daemon {
         };
         let porter = &self.porter;
         let is_covered = |wanted: &Wanted| porter.is_covered(wanted);
-        for door in ward.gate.renew(container, published, &is_covered) {
+        for door in ward.gate.renew(&container, published, &is_covered) {
             ward.gate.moved_bytes += self.reactor.moved_bytes(door);
             self.reactor.close_door(door);
         }
@@ -119,8 +120,8 @@ impl Daemon {
                 self.reactor.open_door(opening).map_err(|why: Why| why.to_string())
             }),
         };
-        let Some(ward) = self.wards.get_mut(&key) else { return };
-        let Some(leaf) = ward.gate.leaves.get_mut(at) else { return };
+        let Some(Ward { kept, gate, .. }) = self.wards.get_mut(&key) else { return };
+        let (Some(leaf), name) = (gate.leaves.get_mut(at), kept.full_name()) else { return };
         let place = leaf.wanted.place;
         let shown = format!("{} door at {}", leaf.wanted.kind.word(), shown(place));
         let is = match opened {
@@ -128,15 +129,15 @@ impl Daemon {
             Ok(door) => Is::Open(door),
             // A host without IPv6 lacks nothing by that.
             Err(why) if place.ip.is_ipv6() && place.ip.is_unspecified() && lacks_family(&why) => {
-                log::debug!("{}: {shown}: {why}", ward.name);
+                log::debug!("{name}: {shown}: {why}");
                 Is::Shut
             }
             Err(why) => Is::Denied(why),
         };
         match (&leaf.is, &is) {
             (Is::Denied(before), Is::Denied(now)) if before == now => {}
-            (_, Is::Denied(why)) => log::warn!("{}: no {shown}: {why}", ward.name),
-            (_, _) => log::debug!("{}: {shown}", ward.name),
+            (_, Is::Denied(why)) => log::warn!("{name}: no {shown}: {why}"),
+            (_, _) => log::debug!("{name}: {shown}"),
         }
         leaf.is = is;
     }
@@ -175,17 +176,18 @@ impl Daemon {
             let standing = self.standing(*other);
             let published = ward.gate.leaves.iter().filter(|leaf| leaf.is_published());
             claims.extend(published.map(|leaf| Claim {
-                name: &ward.name,
+                name: ward.name(),
                 place: leaf.wanted.place,
                 standing,
             }));
         }
         // Those nobody watches have no gate, but ports while they run.
-        for container in self.unwatched() {
-            let (doors, _) = doors::choose(container, &container.ports, Published::StandIn);
+        for kept in self.unwatched() {
+            let container = kept.container();
+            let (doors, _) = doors::choose(&container, &container.ports, Published::StandIn);
             let published = doors.into_iter().filter(|door| door.kind != Kind::Front);
             claims.extend(published.map(|door| Claim {
-                name: &container.container_name,
+                name: kept.name(),
                 place: door.place,
                 standing: Standing::Runs,
             }));
@@ -206,7 +208,7 @@ impl Daemon {
         };
         let is_http = wanted.speech == Speech::PerhapsHttp;
         Ok(Opening {
-            name: format!("{} {at}", ward.name),
+            name: format!("{} {at}", ward.name()),
             place,
             transport: net_transport(wanted.place.transport),
             first: if is_http { First::Head } else { First::Nothing },
@@ -281,7 +283,8 @@ impl Daemon {
             let published = ward.gate.leaves.iter().filter(|leaf| leaf.is_published());
             ports.extend(published.map(|leaf| (leaf.wanted.place.port, Some(*key))));
         }
-        for container in self.unwatched() {
+        for kept in self.unwatched() {
+            let container = kept.container();
             let published = container.ports.iter().filter_map(|port| port.public_port);
             ports.extend(published.map(|port| (port, None)));
         }
@@ -301,17 +304,18 @@ impl Daemon {
     }
 
     /// Containers of this machine that run, and that nobody watches.
-    fn unwatched(&self) -> impl Iterator<Item = &Container> {
+    fn unwatched(&self) -> impl Iterator<Item = &Packed> {
         let views = self
             .follow
             .engines()
             .filter(|view| self.seats.get(view.place).is_some_and(|seat| seat.is_here));
         views.flat_map(move |view| {
-            let is_watched = move |container: &&Container| {
-                let id = (view.place, container.container_id.clone());
-                self.keys.get(&id).is_some_and(|key| self.wards.contains_key(key))
+            let is_watched = move |kept: &Packed| {
+                let key = self.keys.find(view.place, kept.id());
+                key.is_some_and(|key| self.wards.contains_key(&key))
             };
-            view.containers.into_iter().filter(move |one| one.running && !is_watched(one))
+            let running = view.containers.into_iter().filter(|kept| kept.state() == "running");
+            running.filter(move |kept| !is_watched(kept))
         })
     }
 
@@ -319,7 +323,7 @@ impl Daemon {
     fn outranked(&self, key: Key, at: usize) -> Option<String> {
         let ward = self.wards.get(&key)?;
         let place = ward.gate.leaves.get(at)?.wanted.place;
-        let claim = Claim { name: &ward.name, place, standing: self.standing(key) };
+        let claim = Claim { name: ward.name(), place, standing: self.standing(key) };
         doors::denied(&claim, &self.claims(key))
     }
 
@@ -339,6 +343,7 @@ impl Daemon {
         self.refuse_all(key, "it was removed");
         let Some(ward) = self.wards.remove(&key) else { return };
         ward.gate.doors().for_each(|door| self.reactor.close_door(door));
+        ward.gate.led_to.into_iter().for_each(|(_, address)| self.reactor.doubt(address));
     }
 
     /// Bytes that its doors have relayed up to now.

@@ -1,5 +1,6 @@
 //! The doors of one container as they stand, and who is held there. Opens none and asks nobody.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::container::{Container, Port};
@@ -14,7 +15,7 @@ use crate::page::Client;
 #[derive(Debug, Default)]
 pub struct Gate {
     /// Its mappings as they were when it ran last, as far as that is known.
-    pub ports: Vec<Port>,
+    pub ports: Box<[Port]>,
     /// When it ran last, in nanoseconds of Unix time; 0: nobody knows.
     pub ran_nanos: u64,
     /// Its engine was asked for both.
@@ -22,9 +23,11 @@ pub struct Gate {
     /// The doors, in the order of their ports.
     pub leaves: Vec<Leaf>,
     /// What stands against doors that were asked for.
-    pub problems: Vec<String>,
+    pub problems: Box<[String]>,
     /// Who waits.
     pub held: Vec<Held>,
+    /// Where people were led since its process began, by the container's port.
+    pub led_to: Vec<(u16, SocketAddr)>,
     /// Who was let in and could not reach it, to be let in again.
     pub missed: Vec<Missed>,
     /// Bytes that were relayed, both ways.
@@ -176,18 +179,20 @@ impl Gate {
         is_covered: &dyn Fn(&Wanted) -> bool,
     ) -> Vec<Door> {
         let is_told = container.ports.iter().any(|port| port.public_port.is_some());
-        if is_told && self.ports != container.ports {
-            self.ports.clone_from(&container.ports);
+        if is_told && *self.ports != *container.ports {
+            self.ports = container.ports.as_slice().into();
         }
         let (mut wanted, problems) = doors::choose(container, &self.ports, published);
         wanted.retain(|one| !is_covered(one));
-        self.problems = problems;
+        self.problems = problems.into();
         let mut old = std::mem::take(&mut self.leaves);
-        for wanted in wanted {
+        let leaves = wanted.into_iter().map(|wanted| {
             let same = old.iter().position(|leaf| leaf.wanted == wanted);
             let new = || Leaf { wanted, is: Is::Shut, passes: false, old: None };
-            self.leaves.push(same.map_or_else(new, |at| old.swap_remove(at)));
-        }
+            same.map_or_else(new, |at| old.swap_remove(at))
+        });
+        // Room for those, and no more.
+        self.leaves = leaves.collect();
         old.iter().flat_map(Leaf::doors).collect()
     }
 
@@ -198,7 +203,7 @@ impl Gate {
         self.ran_nanos = self.ran_nanos.max(ended.unwrap_or(1));
         let ports = crate::container::sorted_ports(inspect.ports(), errors);
         if ports.iter().any(|port| port.public_port.is_some()) {
-            self.ports = ports;
+            self.ports = ports.into();
         }
     }
 
@@ -220,6 +225,23 @@ impl Gate {
     /// Whether a door is wanted and not had, so that it should be tried again.
     pub fn is_denied(&self) -> bool {
         self.leaves.iter().any(|leaf| matches!(leaf.is, Is::Denied(_)))
+    }
+
+    /// Who comes for a port is led there from now on. Returns where to they were before, if that
+    /// was elsewhere.
+    pub fn lead_to(&mut self, port: u16, address: SocketAddr) -> Option<SocketAddr> {
+        match self.led_to.iter_mut().find(|led| led.0 == port) {
+            Some((_, led)) => Some(std::mem::replace(led, address)).filter(|old| *old != address),
+            None => {
+                self.led_to.push((port, address));
+                None
+            }
+        }
+    }
+
+    /// Whether who comes for a port is not led there yet.
+    pub fn leads_elsewhere(&self, port: u16, address: SocketAddr) -> bool {
+        !self.led_to.contains(&(port, address))
     }
 
     /// Somebody is held no longer.

@@ -11,11 +11,11 @@ use crate::idle::group::Key;
 use crate::idle::message::Input;
 use crate::idle::state::Ticket;
 
-use super::Daemon;
 use super::asked::Asked;
 use super::probe::NOT_READY_FROM;
 use super::senses::Senses;
 use super::ward::Counters;
+use super::{Daemon, look};
 
 impl Daemon {
     /// The head of an answer that comes in pieces: only a probe's. The rest does not matter.
@@ -47,7 +47,7 @@ impl Daemon {
                 self.sampled.remove(&engine);
                 let sample = reply.and_then(call::stats_once("").read);
                 if let Err(why) = &sample {
-                    let name = self.wards.get(&key).map_or("", |ward| &ward.name);
+                    let name = self.wards.get(&key).map_or("", |ward| ward.name());
                     log::debug!("{name}: sample: {why}");
                 }
                 self.sampled(key, purpose, sample.ok().flatten());
@@ -62,24 +62,24 @@ impl Daemon {
     /// All about a container: what it does, for the machine that asked for it under this number or
     /// for all who care.
     fn inspected(&mut self, key: Key, ticket: Option<Ticket>, reply: Result<Reply, Why>) {
-        self.is_littered = true;
+        self.litter = look::LITTERED;
         let Some(ward) = self.wards.get_mut(&key) else { return };
         let inspect = match reply.and_then(call::inspect("").read) {
             Ok(inspect) => inspect,
             Err(why) => {
                 ward.counters = Counters::Unknown;
-                log::debug!("{}: inspect: {why}", ward.name);
+                log::debug!("{}: inspect: {why}", ward.name());
                 if let Why::NotFound(_) = why {
                     // The list may know it for a while yet. Its doors must not come back: another
                     // may have been made in its place.
-                    self.keys.remove(&(ward.engine, ward.id.clone()));
+                    self.keys.forget(ward.engine, ward.id());
                     self.tell(key, Input::Gone);
                 }
                 return;
             }
         };
         let now = self.reactor.now();
-        let known = self.follow.container(ward.engine, &ward.id);
+        let known = self.follow.container(ward.engine, ward.id());
         let life = docker::life(&inspect.state.status);
         let sight = Sight {
             life,
@@ -103,14 +103,18 @@ impl Daemon {
     }
 
     fn find_process(&mut self, key: Key, inspect: &Inspect) {
-        let Some(ward) = self.wards.get_mut(&key) else { return };
         if inspect.state.pid == 0 {
-            ward.forget();
-        } else if let Counters::Asked | Counters::Unknown = ward.counters {
+            return self.forget_process(key);
+        }
+        let Some(ward) = self.wards.get_mut(&key) else { return };
+        if let Counters::Asked | Counters::Unknown = ward.counters {
             let Ok(rules) = &ward.rules else { return };
-            let senses = Senses::open(inspect.state.pid, &ward.id, rules, &mut self.text);
+            let senses = Senses::open(inspect.state.pid, ward.id(), rules, &mut self.text);
             if senses.is_none() {
-                log::debug!("{}: its counters are not seen from here: its engine tells", ward.name);
+                log::debug!(
+                    "{}: its counters are not seen from here: its engine tells",
+                    ward.name()
+                );
             }
             ward.counters = senses.map_or(Counters::AtEngine, Counters::Here);
         }

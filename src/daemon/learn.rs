@@ -1,6 +1,6 @@
 //! What engines tell of their containers, to the machines.
 
-use crate::container::Container;
+use crate::container::{Container, Packed};
 use crate::docker::change::Change;
 use crate::follow::News;
 use crate::idle::backend::{Life, Nap};
@@ -12,31 +12,43 @@ use crate::idle::message::Input;
 use crate::idle::state::{Phase, State};
 use crate::plan::Condition;
 
-use super::Daemon;
 use super::asked::Asked;
-use super::provider::Provider;
-use super::ward::{self, Counters, Ward};
+use super::keys::Met;
+use super::provider::{Means, Provider};
+use super::ward::{self, Counters, Plans, Ward};
+use super::{Daemon, look};
+
+/// A container while all of them are looked at together.
+struct There {
+    key: Key,
+    engine: usize,
+    means: Means,
+    kept: Packed,
+    container: Container,
+}
 
 impl Daemon {
     /// Takes what changed.
     pub(super) fn learn(&mut self, news: &mut Vec<News>) {
         self.is_moved |= !news.is_empty();
-        self.is_littered |= !news.is_empty();
+        if !news.is_empty() {
+            self.litter = look::LITTERED;
+        }
         let mut back = Vec::new();
         let mut seen = Vec::new();
         for one in std::mem::take(news) {
             let engine = one.engine;
             match one.change {
-                Change::Present(container) => self.meet(engine, &container, &mut seen),
+                Change::Present(container) => self.meet(engine, container, &mut seen),
                 Change::Changed { event: "removed", container, .. } => {
                     self.is_dirty = true;
-                    self.keys.remove(&(engine, container.container_id));
+                    self.keys.forget(engine, container.id());
                 }
                 Change::Changed { event, container, .. } => {
                     if matches!(event, "start" | "restart" | "die" | "stop") {
-                        self.forget(engine, &container.container_id);
+                        self.forget(engine, container.id());
                     }
-                    self.meet(engine, &container, &mut seen);
+                    self.meet(engine, container, &mut seen);
                 }
                 Change::Lost(why) => {
                     log::error!("{}: {why}", self.engine_name(engine));
@@ -51,8 +63,8 @@ impl Daemon {
         if std::mem::take(&mut self.is_dirty) {
             self.arrange();
         }
-        for (key, engine, id) in seen {
-            self.saw(key, engine, &id);
+        for (key, engine, container) in seen {
+            self.saw(key, engine, container.id());
         }
         for engine in back {
             self.learn_host(engine);
@@ -62,28 +74,25 @@ impl Daemon {
     }
 
     /// A container is there, or is not as it was.
-    fn meet(&mut self, engine: usize, container: &Container, seen: &mut Vec<(Key, usize, String)>) {
-        let id = &container.container_id;
-        let key = match self.keys.get(&(engine, id.clone())) {
-            Some(key) => *key,
-            None => {
-                self.last_key += 1;
+    fn meet(&mut self, engine: usize, container: Packed, seen: &mut Vec<(Key, usize, Packed)>) {
+        let key = match self.keys.meet(engine, &container) {
+            Met::Again(key) => key,
+            Met::New(key) => {
                 self.is_dirty = true;
-                let key = Key(self.last_key);
-                self.keys.insert((engine, id.clone()), key);
                 key
             }
         };
-        let name = format!("{}/{}", container.engine, container.container_name);
-        self.is_dirty |= self.wards.get(&key).is_some_and(|ward| ward.name != name);
-        seen.push((key, engine, id.clone()));
+        if let Some(ward) = self.wards.get_mut(&key) {
+            self.is_dirty |= ward.name() != container.full_name();
+            ward.kept = container.clone();
+        }
+        seen.push((key, engine, container));
     }
 
     /// Its process is another now, or none.
     fn forget(&mut self, engine: usize, id: &str) {
-        let key = self.keys.get(&(engine, id.to_owned()));
-        if let Some(ward) = key.and_then(|key| self.wards.get_mut(key)) {
-            ward.forget();
+        if let Some(key) = self.keys.find(engine, id) {
+            self.forget_process(key);
         }
     }
 
@@ -91,29 +100,27 @@ impl Daemon {
     pub(super) fn arrange(&mut self) {
         let defaults = self.config.idle.defaults();
         let now = self.reactor.now();
+        let (there, mut plans) = (self.there(), Plans::default());
         let (mut all, mut refused) = (Vec::new(), Vec::new());
-        for view in self.follow.engines() {
-            let means = self.means(view.place);
-            for container in view.containers {
-                let id = (view.place, container.container_id.clone());
-                let Some(key) = self.keys.get(&id).copied() else { continue };
-                let Some(sight) = self.sight(key, container) else { continue };
-                let new = || Ward::new(view.place, container, &defaults);
-                let ward = self.wards.entry(key).or_insert_with(new);
-                ward.renew(container, &defaults);
-                match means.terms(&ward.plan) {
-                    Ok(terms) => all.push(Known {
-                        member: Member::of(key, container, &container.network_mode, &defaults),
-                        sight,
-                        role: ward::role(container, ward),
-                        terms,
-                    }),
-                    Err(problem) => {
-                        if ward.rules.is_ok() {
-                            ward.rules = Err(problem);
-                        }
-                        refused.push(key);
+        for There { key, engine, means, kept, container } in &there {
+            let key = *key;
+            let Some(sight) = self.sight(key, container) else { continue };
+            let plan = plans.of(container, &defaults);
+            let new = || Ward::new(*engine, kept.clone(), container, plan.clone());
+            let ward = self.wards.entry(key).or_insert_with(new);
+            ward.renew(container, plan.clone());
+            match means.terms(&ward.plan) {
+                Ok(terms) => all.push(Known {
+                    member: Member::of(key, container, &container.network_mode, &defaults),
+                    sight,
+                    role: ward::role(container, ward),
+                    terms,
+                }),
+                Err(problem) => {
+                    if ward.rules.is_ok() {
+                        ward.rules = Err(problem);
                     }
+                    refused.push(key);
                 }
             }
         }
@@ -130,6 +137,7 @@ impl Daemon {
         for key in left.collect::<Vec<_>>() {
             self.leave_ward(key);
         }
+        self.wards.shrink_to_fit();
         self.act(actions);
         for key in self.wards.keys().copied().collect::<Vec<_>>() {
             self.renew_gate(key);
@@ -143,6 +151,20 @@ impl Daemon {
         }
         self.tell_problems();
         self.ask_exits();
+    }
+
+    /// All that are known, with their objects, which are not kept.
+    fn there(&self) -> Vec<There> {
+        let mut all = Vec::new();
+        for view in self.follow.engines() {
+            let means = self.means(view.place);
+            all.extend(view.containers.into_iter().filter_map(|kept| {
+                let (engine, means, container) = (view.place, means.clone(), kept.container());
+                let key = self.keys.find(engine, kept.id())?;
+                Some(There { key, engine, means, kept: kept.clone(), container })
+            }));
+        }
+        all
     }
 
     /// A container that was down before we came: which ports it publishes and when it ran last, its
@@ -163,7 +185,7 @@ impl Daemon {
     /// What one container does now, to its machine.
     fn saw(&mut self, key: Key, engine: usize, id: &str) {
         let Some(container) = self.follow.container(engine, id) else { return };
-        let Some(sight) = self.sight(key, container) else { return };
+        let Some(sight) = self.sight(key, &container) else { return };
         self.renew_gate(key);
         let state = self.fleet.machine(key).map(|machine| machine.state());
         let is_booting = matches!(state, Some(State::Booting { .. }));
@@ -175,6 +197,7 @@ impl Daemon {
         let actions = self.fleet.saw(key, sight, self.reactor.now());
         self.act(actions);
         self.attend(key, sight.life);
+        self.follow_move(key);
         self.probe_now(key);
     }
 
@@ -182,7 +205,7 @@ impl Daemon {
     pub(super) fn attend(&mut self, key: Key, life: Life) {
         let Some(ward) = self.wards.get_mut(&key) else { return };
         match (&ward.counters, life) {
-            (_, Life::Down(Nap::Stopped)) => ward.forget(),
+            (_, Life::Down(Nap::Stopped)) => self.forget_process(key),
             (Counters::Unknown, _) if ward.is_guest => ward.counters = Counters::InList,
             (Counters::Unknown, _) if ward.is_local => {
                 ward.counters = Counters::Asked;
@@ -220,7 +243,7 @@ impl Daemon {
             if problem.is_empty() {
                 ward.problem = None;
             } else if ward.problem.as_ref() != Some(&problem) {
-                log::warn!("{}: {problem}", ward.name);
+                log::warn!("{}: {problem}", ward.name());
                 ward.problem = Some(problem);
             }
         }

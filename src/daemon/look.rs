@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::docker::call;
 use crate::docker::stats;
-use crate::idle::activity::{self, Activity, Sample};
+use crate::idle::activity::{self, Activity, Sample, Sign};
 use crate::idle::backend::{Life, Nap, Order};
 use crate::idle::group::Key;
 use crate::idle::knock::{self, Hint, Knock};
@@ -20,6 +20,9 @@ use super::ward::{Counters, Frozen};
 
 /// A frozen container of this machine is looked at this often.
 const GLANCE_EVERY: Duration = Duration::from_millis(200);
+
+/// So many polls in a row begin with tidying up.
+pub const LITTERED: u8 = 2;
 
 /// A sample that an engine is to be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,10 +47,11 @@ impl Daemon {
         }
     }
 
-    /// What a list, or a burst of questions, took is not needed once all is answered.
+    /// What a list, or a burst of questions, took is not needed once all is answered; nor is what
+    /// the first poll took after that.
     fn tidy(&mut self) {
-        if self.is_littered && self.asked.is_empty() {
-            self.is_littered = false;
+        if self.litter > 0 && self.asked.is_empty() {
+            self.litter -= 1;
             self.asked = Map::new();
             sys::give_memory_back();
         }
@@ -108,7 +112,7 @@ impl Daemon {
         let before = ward.before.as_ref();
         let Ok(sample) = senses.sample(at_nanos, (rules, before), &mut self.text) else {
             // It was restarted, and nobody told us yet.
-            ward.forget();
+            self.forget_process(key);
             self.attend(key, Life::Runs);
             return Some(Activity::Unknown);
         };
@@ -125,11 +129,16 @@ impl Daemon {
     pub(super) fn compare(&mut self, key: Key, sample: Option<Sample>) -> Activity {
         let Some(ward) = self.wards.get_mut(&key) else { return Activity::Unknown };
         let Ok(rules) = &ward.rules else { return Activity::Unknown };
-        let seen = activity::activity(rules, ward.before.as_ref(), sample.as_ref());
+        let mut seen = activity::activity(rules, ward.before.as_ref(), sample.as_ref());
+        // Who is let in just now has moved nothing yet.
+        let is_leading = ward.gate.doors().any(|door| self.reactor.is_leading(door));
+        if is_leading || ward.gate.missed.iter().any(|one| one.waits) {
+            seen = Activity::Yes(Sign::Door);
+        }
         if let Activity::Yes(sign) = seen {
             ward.sign = Some(sign);
         }
-        log::trace!("{}: {seen:?}", ward.name);
+        log::trace!("{}: {seen:?}", ward.name());
         ward.before = sample.or(ward.before.take());
         seen
     }
@@ -140,7 +149,7 @@ impl Daemon {
             self.wards.keys().copied().filter(|key| self.is_frozen(*key)).collect();
         for key in frozen {
             if let Some(found) = self.glance_at_one(key) {
-                let name = self.wards.get(&key).map_or("", |ward| &ward.name);
+                let name = self.wards.get(&key).map_or("", |ward| ward.name());
                 log::debug!("{name}: {found:?}");
                 self.later.push_back((key, Input::Knock));
             }
@@ -152,7 +161,7 @@ impl Daemon {
         let ward = self.wards.get_mut(&key)?;
         let (senses, rules) = ward.ears()?;
         let rx_bytes = senses.rx_bytes(&mut self.text)?;
-        let old = ward.frozen.unwrap_or_default();
+        let old = ward.frozen.as_deref().copied().unwrap_or_default();
         if knock::hint(old.rx_bytes, rx_bytes) == Hint::Still {
             return None;
         }
@@ -169,7 +178,7 @@ impl Daemon {
             found = sample.ok().and_then(|sample| knock::taken(&rules, look, &sample));
         }
         let waiting = Some(least.least(waiting));
-        ward.frozen = Some(Frozen { rx_bytes: Some(rx_bytes), waiting });
+        ward.frozen = Some(Box::new(Frozen { rx_bytes: Some(rx_bytes), waiting }));
         found
     }
 
@@ -180,7 +189,7 @@ impl Daemon {
         let Some(ward) = self.wards.get_mut(&key) else { return };
         if let Counters::Here(senses) = &ward.counters {
             let waiting = Some(senses.waiting(&mut self.text));
-            ward.frozen = Some(Frozen { rx_bytes: None, waiting });
+            ward.frozen = Some(Box::new(Frozen { rx_bytes: None, waiting }));
             ward.looked_at = Some(now);
         }
     }
@@ -224,7 +233,7 @@ impl Daemon {
                 self.samples.push_back(wanted);
                 continue;
             }
-            let (engine, call) = (ward.engine, call::stats_once(&ward.id));
+            let (engine, call) = (ward.engine, call::stats_once(ward.id()));
             let number = self.number(Asked::Sample(engine, wanted.key, wanted.purpose));
             self.follow.ask(engine, (number, call), &mut self.reactor);
         }

@@ -67,7 +67,7 @@ impl Daemon {
     /// What an order comes to for a guest.
     pub(super) fn order_guest(&mut self, key: Key, (order, ticket): (Order, Ticket), lxc: &Lxc) {
         let Some(ward) = self.wards.get(&key) else { return };
-        let at = self.follow.place_of(ward.engine, &ward.id).map(whole);
+        let at = self.follow.place_of(ward.engine, ward.id()).map(whole);
         let call = match at {
             Some(at) => lxc.order(&at, order, &ward.plan),
             None => Err(Why::NotFound("it is on no node".into())),
@@ -188,7 +188,7 @@ impl Daemon {
             Look::Status(ticket) => ward.wanted.status = Some(ticket),
             Look::Once(ticket) => ward.wanted.once = Some(ticket),
         }
-        self.follow.look(ward.engine, &ward.id, now);
+        self.follow.look(ward.engine, ward.id(), now);
     }
 
     /// A guest in this phase is looked at every second, or with all others.
@@ -198,13 +198,13 @@ impl Daemon {
             Phase::Waking | Phase::GoingToSleep => Attend::Closely,
             Phase::Asleep | Phase::Awake | Phase::Failed | Phase::Gone => Attend::ByList,
         };
-        self.follow.attend(ward.engine, &ward.id, (attend, self.reactor.now()));
+        self.follow.attend(ward.engine, ward.id(), (attend, self.reactor.now()));
     }
 
     /// What clusters told beside news, and the tasks that are due.
     pub(super) fn attend_guests(&mut self, now: Instant) {
         for (place, vmid, looked) in self.follow.looks() {
-            if let Some(key) = self.keys.get(&(place, vmid.to_string())).copied() {
+            if let Some(key) = self.keys.find(place, &vmid.to_string()) {
                 self.looked(key, &looked);
             }
         }
@@ -257,7 +257,7 @@ impl Daemon {
     fn last_look(&mut self, key: Key, current: &Current) -> Option<Input> {
         let now = self.reactor.now();
         if let (Some(lock), Some(ward)) = (&current.lock, self.wards.get(&key)) {
-            log::info!("{}: is not put to sleep now: it is locked ({lock})", ward.name);
+            log::info!("{}: is not put to sleep now: it is locked ({lock})", ward.name());
             return Some(Input::Activity(now));
         }
         let sample = self.sample_of(key, current.counters);
@@ -276,7 +276,7 @@ impl Daemon {
         for key in keys {
             self.door_bytes(key);
             let Some(ward) = self.wards.get(&key) else { continue };
-            let counters = self.follow.counters(place, &ward.id).unwrap_or_default();
+            let counters = self.follow.counters(place, ward.id()).unwrap_or_default();
             let sample = self.sample_of(key, counters);
             let input = look::input(self.compare(key, sample), now);
             self.later.extend(input.map(|input| (key, input)));

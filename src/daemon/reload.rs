@@ -77,7 +77,7 @@ impl Daemon {
 
     fn leave(&mut self, place: usize) {
         self.follow.leave(place, &mut self.reactor);
-        self.keys.retain(|(engine, _), _| *engine != place);
+        self.keys.leave(place);
         self.named.remove(&place);
         if let Some(engine) = self.engines.get_mut(place) {
             *engine = None;

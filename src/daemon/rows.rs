@@ -51,7 +51,7 @@ impl Daemon {
         problems.extend(last);
         Some(Row {
             backend: if ward.is_guest { "lxc" } else { "docker" }.into(),
-            container_id: ward.id.clone(),
+            container_id: ward.id().to_owned(),
             doors: ward.gate.leaves.iter().map(|leaf| self.door(leaf)).collect(),
             engine: container.engine.clone(),
             kept_for_ms: kept.map(left),
@@ -107,7 +107,7 @@ impl Daemon {
             .fleet
             .needed_by(key)
             .into_iter()
-            .filter_map(|key| Some(self.wards.get(&key)?.name.as_str()))
+            .filter_map(|key| Some(self.wards.get(&key)?.name()))
             .collect();
         let is_lost = || self.follow.engines().any(|one| one.place == ward.engine && one.is_lost);
         Some(match machine.kept_until() {

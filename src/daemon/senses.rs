@@ -22,7 +22,8 @@ pub struct Senses {
     snmp: Option<Kept>,
     tcp: Tables,
     udp: Tables,
-    cpu: Option<Cpu>,
+    /// Boxed, as most rules do without.
+    cpu: Option<Box<Cpu>>,
 }
 
 /// Of IPv4 and IPv6.
@@ -60,7 +61,7 @@ impl Senses {
         let (dev, snmp) = (file("net/dev").ok()?, file("net/snmp").ok());
         let tables = |names: [&str; 2]| names.map(|name| file(name).ok());
         let (tcp, udp) = (tables(["net/tcp", "net/tcp6"]), tables(["net/udp", "net/udp6"]));
-        Some(Senses { alive, dev, snmp, tcp, udp, cpu })
+        Some(Senses { alive, dev, snmp, tcp, udp, cpu: cpu.map(Box::new) })
     }
 
     /// What the counters say now, at a time in nanoseconds of any clock. Whether somebody is

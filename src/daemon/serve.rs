@@ -90,25 +90,21 @@ impl Daemon {
     }
 
     fn named(&self, asked: &str) -> Result<Named, String> {
-        let mut places = Vec::new();
-        let mut candidates = Vec::new();
+        let mut all = Vec::new();
         for view in self.follow.engines() {
-            for container in view.containers {
-                places.push((view.place, &container.container_id));
-                candidates.push(Candidate {
-                    engine: &container.engine,
-                    name: &container.container_name,
-                    aliases: &container.aliases,
-                    id: &container.container_id,
-                    node: container.node.as_deref(),
-                });
-            }
+            all.extend(view.containers.iter().map(|kept| (view.place, kept.container())));
         }
-        let at = names::resolve(asked, &candidates)?;
-        let Some((engine, id)) = places.get(at).map(|(engine, id)| (*engine, (*id).clone())) else {
-            unreachable!("each candidate has a place")
-        };
-        let key = self.keys.get(&(engine, id.clone())).copied();
+        let candidates = all.iter().map(|(_, container)| Candidate {
+            engine: &container.engine,
+            name: &container.container_name,
+            aliases: &container.aliases,
+            id: &container.container_id,
+            node: container.node.as_deref(),
+        });
+        let at = names::resolve(asked, &candidates.collect::<Vec<_>>())?;
+        let (engine, container) = all.swap_remove(at);
+        let id = container.container_id;
+        let key = self.keys.find(engine, &id);
         let key = key.filter(|key| self.fleet.machine(*key).is_some());
         Ok(Named { engine, id, key })
     }
@@ -211,7 +207,7 @@ impl Daemon {
 
     /// Why it need not be kept.
     fn why_left_alone(&self, id: &str) -> String {
-        let ward = self.wards.values().find(|ward| ward.id == id);
+        let ward = self.wards.values().find(|ward| ward.id() == id);
         match ward.and_then(|ward| ward.rules.as_ref().err()) {
             Some(why) => format!("it is not put to sleep: {why}"),
             None => "it is not put to sleep: it has no proxy.idle_timeout".into(),
@@ -284,11 +280,11 @@ impl Daemon {
     }
 
     fn answer(&mut self, guest: Guest, key: Key, outcome: Result<Option<Duration>, &str>) {
-        let Some(container) = self.container(key) else { return };
+        let Some(ward) = self.wards.get(&key) else { return };
         let done = Done {
-            engine: Some(container.engine.clone()),
+            engine: Some(ward.kept.engine().to_owned()),
             error: outcome.err().map(str::to_owned),
-            name: container.container_name.clone(),
+            name: ward.kept.name().to_owned(),
             state: self.phase(key).map(state),
             took_ms: outcome.ok().flatten().map(millis),
         };
@@ -306,9 +302,9 @@ impl Daemon {
     }
 
     /// The container as its engine told it last.
-    pub(super) fn container(&self, key: Key) -> Option<&Container> {
+    pub(super) fn container(&self, key: Key) -> Option<Container> {
         let ward = self.wards.get(&key)?;
-        self.follow.container(ward.engine, &ward.id)
+        self.follow.container(ward.engine, ward.id())
     }
 }
 

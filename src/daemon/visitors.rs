@@ -51,7 +51,7 @@ impl Daemon {
     }
 
     pub(super) fn ward_name(&self, key: Key) -> &str {
-        self.wards.get(&key).map_or("", |ward| &ward.name)
+        self.wards.get(&key).map_or("", |ward| ward.name())
     }
 
     /// A rule stands.
@@ -72,7 +72,7 @@ impl Daemon {
         let Some(ward) = self.wards.get(&key).filter(|_| is_still) else { return };
         let at = ward.gate.leaves.iter().position(|leaf| leaf.door() == Some(door));
         let Some(at) = at else { return };
-        log::warn!("{}: another program listens at its port: the door yields", ward.name);
+        log::warn!("{}: another program listens at its port: the door yields", ward.name());
         self.deny_leaf(key, at, "another program listens there");
     }
 
@@ -89,7 +89,7 @@ impl Daemon {
         ward.gate.held.push(Held { visitor, door, client: None, is_heard: false, refusal: None });
         let is_read = speech == Speech::PerhapsHttp && place.transport == Transport::Tcp;
         if !is_read || ward.plan.start_endpoint.is_none() {
-            log::debug!("{}: somebody came to {}", ward.name, super::doors::shown(place));
+            log::debug!("{}: somebody came to {}", ward.name(), super::doors::shown(place));
             self.tell(key, Input::Knock);
         }
     }
@@ -170,8 +170,7 @@ impl Daemon {
     }
 
     fn short_name(&self, key: Key) -> String {
-        let told = self.container(key).map(|container| container.container_name.clone());
-        told.unwrap_or_else(|| self.ward_name(key).to_owned())
+        self.wards.get(&key).map_or("", |ward| ward.kept.name()).to_owned()
     }
 
     fn answer_visitor(&mut self, key: Key, visitor: Visitor, answer: &Answer<'_>, to: Client) {
@@ -198,7 +197,8 @@ impl Daemon {
     /// that is waited for.
     pub(super) fn refuse_all(&mut self, key: Key, why: &str) {
         let Some(ward) = self.wards.get_mut(&key) else { return };
-        let mut over = Vec::new();
+        let missed = ward.gate.missed.iter().filter(|one| one.waits);
+        let mut over: Vec<Visitor> = missed.map(|one| one.visitor).collect();
         for held in &mut ward.gate.held {
             let leaf =
                 ward.gate.leaves.iter().find(|leaf| leaf.doors().any(|one| one == held.door));
@@ -233,16 +233,15 @@ impl Daemon {
         let mut containers: Vec<metrics::One<'_>> = self
             .wards
             .iter()
-            .filter_map(|(key, ward)| {
-                let container = self.container(*key)?;
+            .map(|(key, ward)| {
                 let phase = self.fleet.machine(*key).map(|machine| machine.state().phase());
-                Some(metrics::One {
-                    engine: &container.engine,
-                    name: &container.container_name,
+                metrics::One {
+                    engine: ward.kept.engine(),
+                    name: ward.kept.name(),
                     state: phase.map(phase_word),
                     tally: ward.tally_at(now),
                     held: ward.gate.held.len(),
-                })
+                }
             })
             .collect();
         crate::sorted::sort_by(&mut containers, |a, b| (a.engine, a.name).cmp(&(b.engine, b.name)));

@@ -1,9 +1,10 @@
 //! A container in the daemon's care: what it is to be put to sleep by, and what was seen of it.
 //! Asks nobody and orders nothing.
 
+use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::container::{self, Container};
+use crate::container::{self, Container, Packed};
 use crate::idle::activity::{Doors, Network, Rules, Sample, Sign};
 use crate::idle::doors::{self, Transport};
 use crate::idle::fleet::Role;
@@ -14,6 +15,9 @@ use crate::plan::{self, Defaults, Plan};
 use super::gate::Gate;
 use super::lxc::Wanted;
 use super::senses::Senses;
+
+/// A plan is looked for among so many.
+const PLANS_COMPARED: usize = 16;
 
 /// Where its counters are read.
 #[derive(Debug)]
@@ -53,12 +57,10 @@ pub struct Woke {
 pub struct Ward {
     /// Its engine's place in the list.
     pub engine: usize,
-    /// The full id.
-    pub id: String,
-    /// The engine's name and its own: `local/web`.
-    pub name: String,
+    /// As its engine told it last.
+    pub kept: Packed,
     /// How it sleeps and wakes; with a timeout of 0 it only does so for others.
-    pub plan: Plan,
+    pub plan: Rc<Plan>,
     /// What counts as activity; an error: it is left alone, and why.
     pub rules: Result<Rules, String>,
     /// Its labels ask for it to sleep.
@@ -80,7 +82,7 @@ pub struct Ward {
     /// By what it was last active.
     pub sign: Option<Sign>,
     /// While it is frozen.
-    pub frozen: Option<Frozen>,
+    pub frozen: Option<Box<Frozen>>,
     /// The last wake.
     pub woke: Option<Woke>,
     /// The problem told last, not to tell it twice.
@@ -95,12 +97,10 @@ pub struct Ward {
 
 impl Ward {
     /// A container seen for the first time.
-    pub fn new(engine: usize, container: &Container, defaults: &Defaults) -> Ward {
-        let plan = plan_of(container, defaults);
+    pub fn new(engine: usize, kept: Packed, container: &Container, plan: Rc<Plan>) -> Ward {
         Ward {
             engine,
-            id: container.container_id.clone(),
-            name: name(container),
+            kept,
             rules: rules(&plan, container),
             plan,
             is_asked_for: is_asked_for(container),
@@ -119,6 +119,16 @@ impl Ward {
             tally: Tally::default(),
             asleep_since: None,
         }
+    }
+
+    /// The full id.
+    pub fn id(&self) -> &str {
+        self.kept.id()
+    }
+
+    /// The engine's name and its own: `local/web`.
+    pub fn name(&self) -> &str {
+        self.kept.full_name()
     }
 
     /// Whether it has a listening or bound socket at a port; `None`: that is not seen from here.
@@ -145,10 +155,9 @@ impl Ward {
     }
 
     /// The same container under another name, or with other defaults.
-    pub fn renew(&mut self, container: &Container, defaults: &Defaults) {
-        self.plan = plan_of(container, defaults);
-        self.rules = rules(&self.plan, container);
-        self.name = name(container);
+    pub fn renew(&mut self, container: &Container, plan: Rc<Plan>) {
+        self.rules = rules(&plan, container);
+        self.plan = plan;
         self.is_asked_for = is_asked_for(container);
     }
 
@@ -171,6 +180,24 @@ impl Ward {
             }
             _ => None,
         }
+    }
+}
+
+/// The plans of many containers, most of which say the same.
+#[derive(Debug, Default)]
+pub struct Plans(Vec<Rc<Plan>>);
+
+impl Plans {
+    /// The plan of one; if it says the same as one of the last few others, it is that one.
+    pub fn of(&mut self, container: &Container, defaults: &Defaults) -> Rc<Plan> {
+        let plan = plan_of(container, defaults);
+        let mut last = self.0.iter().rev().take(PLANS_COMPARED);
+        if let Some(same) = last.find(|one| ***one == plan) {
+            return same.clone();
+        }
+        let plan = Rc::new(plan);
+        self.0.push(plan.clone());
+        plan
     }
 }
 
@@ -198,10 +225,6 @@ fn is_exempt(container: &Container) -> bool {
     container.is_excluded || container::is_swarm_task(container)
 }
 
-fn name(container: &Container) -> String {
-    format!("{}/{}", container.engine, container.container_name)
-}
-
 fn plan_of(container: &Container, defaults: &Defaults) -> Plan {
     if let Some(plan) = &container.idlewatcher_config {
         return plan.clone();
@@ -224,4 +247,32 @@ fn rules(plan: &Plan, container: &Container) -> Result<Rules, String> {
     // At a front door everybody is seen.
     let doors = if doors::has_front(container) { Doors::Some } else { Doors::None };
     Rules::of(plan, Network::of(&container.network_mode), doors)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::Origin;
+    use crate::docker::types::Summary;
+
+    #[test]
+    fn equal_plans_are_one() {
+        let mut plans = Plans::default();
+        let mut plan = |timeout: &str| {
+            let labels = [("proxy.idle_timeout".to_owned(), timeout.to_owned())].into();
+            let summary = Summary { labels, ..Summary::default() };
+            let container = container::parse(summary, &Origin::default());
+            plans.of(&container, &Defaults::default())
+        };
+        let (one, other, same) = (plan("1h"), plan("5m"), plan("60m"));
+        assert!(Rc::ptr_eq(&one, &same) && !Rc::ptr_eq(&one, &other));
+        let far = (1..=PLANS_COMPARED).map(|n| plan(&format!("{n}s"))).count();
+        assert!(far == PLANS_COMPARED && !Rc::ptr_eq(&one, &plan("1h")) && *one == *plan("1h"));
+    }
+
+    /// There is one for each container.
+    #[test]
+    fn a_ward_is_small() {
+        assert!(size_of::<Ward>() <= 536, "{} bytes", size_of::<Ward>());
+    }
 }

@@ -114,12 +114,12 @@ impl Daemon {
     pub(super) fn way_to(&mut self, key: Key, port: u16) -> Result<std::net::SocketAddr, Nowhere> {
         let ward = self.wards.get(&key).ok_or(Nowhere::Soon)?;
         let engine = ward.engine;
-        let container = self.follow.container(engine, &ward.id).ok_or(Nowhere::Soon)?;
+        let container = self.follow.container(engine, ward.id()).ok_or(Nowhere::Soon)?;
         if !container.running {
             return Err(Nowhere::Soon);
         }
         let seat = self.seats.get(engine).copied().unwrap_or_default();
-        let way = target::of(container, seat, port);
+        let way = target::of(&container, seat, port);
         if way == Err(Nowhere::Unnamed) {
             self.seek_host(engine);
         }
@@ -143,8 +143,8 @@ impl Daemon {
         gate.again_at = Some(now + poll.max(ADMIT_EVERY));
         let is_hopeless = nowhere == Nowhere::Unpublished || waited >= ward.plan.wake_timeout;
         if lost.why != why {
-            log::warn!("{}: a door leads nowhere: {why}", ward.name);
             lost.why.clone_from(&why);
+            log::warn!("{}: a door leads nowhere: {why}", ward.name());
         }
         if is_hopeless {
             self.refuse_all(key, &why);

@@ -34,6 +34,14 @@ pub fn list(filters: &Filters) -> Call<Vec<Summary>> {
     call("list containers", Method::Get, path, read_list)
 }
 
+/// Calls `found` with each container of an answer to [`list`], which has them all at once.
+///
+/// # Errors
+/// As reading it otherwise; what stands before a fault was found.
+pub fn each_listed(reply: &Reply, found: impl FnMut(Summary)) -> Result<(), Why> {
+    documents::each_listed(answer::content(reply)?, found)
+}
+
 /// The one container of this full id, or nothing: a prefix would find others too. 100 times cheaper
 /// than the list. Docker API `ContainerList`.
 pub fn list_one(id: &str) -> Call<Vec<Summary>> {

@@ -21,21 +21,30 @@ const BOM: &[u8] = "\u{feff}".as_bytes();
 /// # Errors
 /// `Broken` where it is no JSON list; a bad entry is no error but has `problems`.
 pub fn summaries(body: &[u8]) -> Result<Vec<Summary>, Why> {
+    let mut all = Vec::new();
+    each_listed(body, |summary| all.push(summary))?;
+    Ok(all)
+}
+
+/// The same, one at a time.
+///
+/// # Errors
+/// As of [`summaries`]; what stands before a fault was found.
+pub fn each_listed(body: &[u8], mut found: impl FnMut(Summary)) -> Result<(), Why> {
     if !body.trim_ascii_start().starts_with(b"[") {
         return Err(Why::Broken("the answer can't be read: expected a list".into()));
     }
-    let mut all = Vec::new();
     let body = text(body);
     let mut reader = Reader::new(&body, SoFar::default());
     let mut found = |item: Item| {
-        all.push(match item {
+        found(match item {
             Ok(summary) => summary,
             Err(problem) => Summary { problems: vec![problem], ..Summary::default() },
         });
         ControlFlow::Continue(())
     };
     match reader.document(&mut found).and_then(|_| reader.nothing_follows()) {
-        Ok(()) => Ok(all),
+        Ok(()) => Ok(()),
         Err(fault) => Err(Why::Broken(format!("the answer can't be read: {}", fault.text))),
     }
 }

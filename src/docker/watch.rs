@@ -13,12 +13,13 @@
 //! the picture wrong for longer than until the next look. A list and a look are never under way
 //! together: nobody could tell which of them is the newer. Out of scope: what a container means.
 
+use std::mem;
 use std::time::{Duration, Instant};
 
 use super::change::Change;
 use super::events::Event;
 use super::look::{Heard, Looks, Shown};
-use crate::sorted::{Map, Set};
+use crate::sorted::Set;
 
 /// First wait after a break; doubles.
 const BACKOFF_FIRST: Duration = Duration::from_secs(1);
@@ -111,8 +112,8 @@ pub struct Watch<C> {
     breaks: u32,
     lost: bool,
     listed_once: bool,
-    /// Boxed, as ids come in no order: each that is new moves those behind it.
-    known: Map<String, Box<C>>,
+    /// By id.
+    known: Vec<C>,
     looks: Looks,
     /// The newest event's time, and those already seen.
     since: Option<u64>,
@@ -130,7 +131,7 @@ impl<C: Known> Watch<C> {
             breaks: 0,
             lost: false,
             listed_once: false,
-            known: Map::new(),
+            known: Vec::new(),
             looks: Looks::default(),
             since: None,
             seen: Set::new(),
@@ -139,12 +140,17 @@ impl<C: Known> Watch<C> {
 
     /// What is known of the engine's containers, by id.
     pub fn known(&self) -> impl Iterator<Item = &C> {
-        self.known.values().map(|one| &**one)
+        self.known.iter()
     }
 
     /// What is known of one container.
     pub fn find(&self, id: &str) -> Option<&C> {
-        self.known.get(id).map(|one| &**one)
+        self.known.get(self.place(id).ok()?)
+    }
+
+    /// Where it is among the known, or where it would have to be.
+    fn place(&self, id: &str) -> Result<usize, usize> {
+        self.known.binary_search_by(|one| one.id().cmp(id))
     }
 
     /// We told this one to start: what that comes to is looked at without delay.
@@ -265,7 +271,7 @@ impl<C: Known> Watch<C> {
     }
 
     fn lose(&mut self, why: String, out: &mut Vec<Do<C>>) {
-        if !std::mem::replace(&mut self.lost, true) {
+        if !mem::replace(&mut self.lost, true) {
             out.push(Do::Say(Change::Lost(why)));
         }
     }
@@ -277,13 +283,13 @@ impl<C: Known> Watch<C> {
 
     fn listed(&mut self, all: Vec<C>, now: Instant, out: &mut Vec<Do<C>>) {
         self.breaks = 0;
-        if std::mem::replace(&mut self.lost, false) {
+        if mem::replace(&mut self.lost, false) {
             out.push(Do::Say(Change::Back));
         }
         let mut ids = Set::new();
         ids.extend(all.iter().map(Known::id));
-        let gone: Vec<String> =
-            self.known.keys().filter(|id| !ids.contains(id.as_str())).cloned().collect();
+        let known = self.known.iter().map(Known::id);
+        let gone: Vec<String> = known.filter(|id| !ids.contains(id)).map(str::to_owned).collect();
         for id in gone {
             self.learn(&id, None, ("removed", None), out);
         }
@@ -349,17 +355,22 @@ impl<C: Known> Watch<C> {
 
     /// What one container is now; said if it is new.
     fn learn(&mut self, id: &str, one: Option<C>, heard: Heard, out: &mut Vec<Do<C>>) {
+        let place = self.place(id);
         let Some(one) = one else {
-            if let Some(container) = self.known.remove(id) {
-                let (at, container) = (heard.1, *container);
+            if let Ok(place) = place {
+                let (at, container) = (heard.1, self.known.remove(place));
                 out.push(Do::Say(Change::Changed { event: "removed", at, container }));
             }
             return;
         };
-        let old = self.known.insert(id.to_string(), Box::new(one.clone())).map(|old| *old);
-        if old.as_ref() == Some(&one) {
-            return;
-        }
+        let old = match place {
+            Ok(place) if self.known[place] == one => return,
+            Ok(place) => Some(mem::replace(&mut self.known[place], one.clone())),
+            Err(place) => {
+                self.known.insert(place, one.clone());
+                None
+            }
+        };
         out.push(Do::Say(match heard {
             FIRST_SIGHT => Change::Present(one),
             // It can't have been this one, or it would not be there.

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use super::{Tag, Terms};
-use crate::container::Container;
+use crate::container::Packed;
 use crate::container::guest::{self, Cluster as About};
 use crate::docker::change::Change;
 use crate::error::Why;
@@ -27,13 +27,13 @@ pub(super) struct Cluster {
     pub(super) token: Result<Token, Why>,
     pub(super) watch: Watch,
     /// The guests as they are told of.
-    pub(super) shown: Map<u32, Container>,
+    pub(super) shown: Map<u32, Packed>,
     /// How often everything asked was given up. What was asked before is not heard any more.
     pub(super) breaks: u64,
     /// What looks showed, until somebody takes it.
     pub(super) looks: Vec<(u32, Look)>,
     /// What the guests became by another configuration of ours, until it is told.
-    pub(super) reviewed: Vec<Change<Container>>,
+    pub(super) reviewed: Vec<Change<Packed>>,
     /// A list came that nobody has looked at.
     pub(super) is_counted: bool,
     /// A list without guests was told of.
@@ -102,7 +102,7 @@ impl Cluster {
         wanted: Do,
         place: usize,
         reactor: &mut Reactor<Tag>,
-    ) -> Option<Change<Container>> {
+    ) -> Option<Change<Packed>> {
         match wanted {
             Do::Say(change) => return self.show(*change),
             Do::Show(vmid, look) => self.looks.push((vmid, look)),
@@ -149,7 +149,7 @@ impl Cluster {
         self.about = about;
         self.watch.review(now);
         for guest in self.watch.known() {
-            let new = guest::parse(guest, &self.about);
+            let new = Packed::of(&guest::parse(guest, &self.about));
             let old = self.shown.insert(guest.place.vmid, new.clone());
             if old.as_ref() != Some(&new) {
                 let change = Change::Changed { event: "update", at: None, container: new };
@@ -171,14 +171,19 @@ impl Cluster {
         }
     }
 
-    fn show(&mut self, change: Change<Guest>) -> Option<Change<Container>> {
-        let change = change.map(|guest| guest::parse(&guest, &self.about));
+    fn show(&mut self, change: Change<Guest>) -> Option<Change<Packed>> {
+        let pack = |guest: Guest| {
+            let vmid = guest.place.vmid;
+            (vmid, Packed::of(&guest::parse(&guest, &self.about)))
+        };
+        let change = change.map(pack);
         match &change {
-            Change::Changed { event: "removed", container, .. } => {
-                self.shown.remove(&container.vmid?);
+            Change::Changed { event: "removed", container: (vmid, _), .. } => {
+                self.shown.remove(vmid);
             }
-            Change::Present(container) | Change::Changed { container, .. } => {
-                let old = self.shown.insert(container.vmid?, container.clone());
+            Change::Present((vmid, container))
+            | Change::Changed { container: (vmid, container), .. } => {
+                let old = self.shown.insert(*vmid, container.clone());
                 // What changed may not show: a digest, a lock.
                 if old.as_ref() == Some(container) {
                     return None;
@@ -186,7 +191,7 @@ impl Cluster {
             }
             Change::Lost(_) | Change::Back => {}
         }
-        Some(change)
+        Some(change.map(|(_, container)| container))
     }
 
     fn failed(&self, what: &str, why: Why) -> Input {

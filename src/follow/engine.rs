@@ -2,7 +2,7 @@
 //! hears. Decides nothing.
 
 use super::{Keeps, Tag, Terms, Which};
-use crate::container::{self, Container, Origin};
+use crate::container::{self, Origin, Packed};
 use crate::docker::events::{Event as Happened, EventReader};
 use crate::docker::types::Summary;
 use crate::docker::version::{self, Negotiated, Ping};
@@ -40,7 +40,7 @@ pub(super) struct Engine {
 /// A container, and whether all was asked that there is to know.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
-    pub(super) container: Container,
+    pub(super) container: Packed,
     complete: bool,
 }
 
@@ -130,8 +130,8 @@ impl Engine {
                 }
                 self.stream_ended()
             }
-            Question::List => match reply.and_then(call::list(&Filters::default()).read) {
-                Ok(all) => self.listed(all),
+            Question::List => match reply.and_then(|reply| self.listed(&reply)) {
+                Ok(all) => Input::Listed(all),
                 Err(why) => Input::Failed(format!("list containers: {why}")),
             },
             Question::Look(id) => {
@@ -210,14 +210,17 @@ impl Engine {
         }
     }
 
-    fn listed(&self, all: Vec<Summary>) -> Input<Seen> {
-        let see = |summary: Summary| {
+    /// One after the other, so that what reading one takes is free again before the next.
+    fn listed(&self, reply: &Reply) -> Result<Vec<Seen>, Why> {
+        let mut all: Vec<Seen> = Vec::new();
+        call::each_listed(reply, |summary| {
             let complete = !container::is_partial(&summary);
-            self.see(summary, complete)
-        };
-        let mut all: Vec<Seen> = all.into_iter().filter_map(see).collect();
-        sorted::sort_by(&mut all, |a, b| a.container.order().cmp(&b.container.order()));
-        Input::Listed(all)
+            all.extend(self.see(summary, complete));
+        })?;
+        sorted::sort_by(&mut all, |Seen { container: a, .. }, Seen { container: b, .. }| {
+            (a.name(), a.id()).cmp(&(b.name(), b.id()))
+        });
+        Ok(all)
     }
 
     /// `None`: not one of those that are followed.
@@ -228,7 +231,7 @@ impl Engine {
             Keeps::Decisive => container.pared(),
         };
         let followed = container.is_explicit || !self.which.only_explicit;
-        followed.then_some(Seen { container, complete })
+        followed.then(|| Seen { container: Packed::of(&container), complete })
     }
 }
 
@@ -240,11 +243,11 @@ impl PartialEq for Seen {
 
 impl Known for Seen {
     fn id(&self) -> &str {
-        &self.container.container_id
+        self.container.id()
     }
 
     fn state(&self) -> &str {
-        &self.container.state
+        self.container.state()
     }
 
     fn is_complete(&self) -> bool {

@@ -73,7 +73,7 @@ pub struct Fleet {
 
 #[derive(Clone, Debug)]
 struct Body {
-    name: String,
+    name: Box<str>,
     sight: Sight,
     /// Until when it was told to stay awake, by whatever machine it has meanwhile.
     kept_until: Option<Instant>,
@@ -110,10 +110,13 @@ impl Fleet {
         let mut new = Vec::new();
         for known in all {
             let (key, sight) = (known.member.key, known.sight);
-            let name = known.member.name.to_owned();
+            let name = known.member.name;
             let (kept_until, ended, machine) = (None, None, None);
-            let body = Body { name: name.clone(), sight, kept_until, ended, machine };
-            self.bodies.entry(key).or_insert(body).name = name;
+            let first = || Body { name: name.into(), sight, kept_until, ended, machine };
+            let body = self.bodies.entry(key).or_insert_with(first);
+            if *body.name != *name {
+                body.name = name.into();
+            }
             self.see(key, sight, now, &mut out);
             match terms.get(&key) {
                 Some(terms) if self.machine(key).is_some() => {
@@ -126,6 +129,7 @@ impl Fleet {
                 None => {}
             }
         }
+        self.bodies.shrink_to_fit();
         for key in new {
             if self.demand(key).is_held {
                 self.change(key, Machine::found_needed);

@@ -132,6 +132,10 @@ impl Given {
         matches!(self.answer, Answer::No(_))
     }
 
+    fn awaits(&self, ticket: Ticket) -> bool {
+        self.ticket == ticket || self.look == Some(ticket)
+    }
+
     /// Given once more, at the pace that came of the refusals so far.
     pub fn again(self, order: Order, ticket: Ticket, now: Instant) -> Given {
         Given { retry: self.retry, ..Given::new(order, ticket, now) }
@@ -280,7 +284,7 @@ pub enum State {
         wake: Wake,
     },
     /// Down, and told to run.
-    Starting(Start),
+    Starting(Box<Start>),
     /// Runs, but is not ready for those who knocked.
     Booting {
         /// The wake.
@@ -293,7 +297,7 @@ pub enum State {
     /// Idle for long enough; one more look, with the door up already.
     Hesitating(Doubt),
     /// Told to go to sleep.
-    Stopping(Stop),
+    Stopping(Box<Stop>),
     /// Could not be woken: for a moment a knock is answered with that at once.
     Failed(Failure),
     /// Removed, or no longer watched. Nothing follows.
@@ -325,6 +329,16 @@ pub enum Phase {
 }
 
 impl State {
+    /// Told to run. Boxed, as most containers rest in smaller states.
+    pub fn starting(start: Start) -> State {
+        State::Starting(Box::new(start))
+    }
+
+    /// Told to go to sleep.
+    pub fn stopping(stop: Stop) -> State {
+        State::Stopping(Box::new(stop))
+    }
+
     /// The phase it belongs to. While it hesitates it is awake.
     pub fn phase(&self) -> Phase {
         match self {
@@ -367,9 +381,8 @@ impl State {
     /// Whether the answer of that number is still waited for.
     pub fn awaits(&self, ticket: Ticket) -> bool {
         match self {
-            State::Starting(Start { given, .. }) | State::Stopping(Stop { given, .. }) => {
-                given.ticket == ticket || given.look == Some(ticket)
-            }
+            State::Starting(start) => start.given.awaits(ticket),
+            State::Stopping(stop) => stop.given.awaits(ticket),
             State::Booting { probe, .. } => probe.is_some_and(|probe| probe.asked == Some(ticket)),
             State::Hesitating(doubt) => doubt.look.awaits(ticket),
             State::Asleep { .. } | State::Waiting { .. } | State::Awake(_) => false,

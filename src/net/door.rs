@@ -33,6 +33,7 @@ pub mod clock;
 pub mod entrance;
 pub mod greeting;
 pub mod hall;
+pub mod herd;
 pub mod limits;
 pub mod pipes;
 pub mod relay;

@@ -100,6 +100,11 @@ impl<K, V> Map<K, V> {
         if self.0.is_empty() { None } else { Some(self.0.remove(0)) }
     }
 
+    /// Gives back the room for more.
+    pub fn shrink_to_fit(&mut self) {
+        self.0.shrink_to_fit();
+    }
+
     /// Drops what is not to stay.
     pub fn retain(&mut self, mut stays: impl FnMut(&K, &mut V) -> bool) {
         self.0.retain_mut(|(key, value)| stays(key, value));

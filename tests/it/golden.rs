@@ -5,7 +5,7 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use drowse::container::{self, Container, Origin};
+use drowse::container::{self, Container, Origin, Packed};
 use drowse::docker::types::Summary;
 use drowse::docker::{call, documents, inspect};
 use serde_json::Value;
@@ -91,6 +91,7 @@ fn parsed(summaries: Vec<Summary>) -> Vec<Container> {
 fn compare(engine: &str, name: &str, containers: &[Container]) {
     let mut printed = String::new();
     for container in containers {
+        assert_eq!(Packed::of(container).container(), *container, "kept, it is the same");
         printed += &serde_json::to_string(container).unwrap();
         printed += "\n";
     }

@@ -1,6 +1,6 @@
 //! What is kept of a container by who decides but prints nothing.
 
-use drowse::container::{self, Container, Origin};
+use drowse::container::{self, Container, Origin, Packed};
 use drowse::docker::types::Summary;
 use drowse::idle::doors::{Published, choose};
 use drowse::idle::group::{Key, Member};
@@ -40,8 +40,31 @@ fn what_is_kept_of_a_container_decides_the_same() {
             "Mounts": [{"Type": "bind", "Source": "/s", "Destination": "/var/lib/mysql"}],
         }));
         let pared = whole.clone().pared();
+        assert_eq!(Packed::of(&pared).container(), pared, "{label}");
         assert_eq!(decides(&pared), decides(&whole), "{label}");
         assert_eq!(pared.labels.len(), 4 + usize::from(label != "other"));
         assert_eq!((pared.mounts.len(), pared.image.name.as_str()), (0, ""));
     }
+}
+
+/// What is the same for all is not kept with each, and most of the rest is the id.
+#[test]
+fn a_plain_container_is_kept_in_250_bytes() {
+    let whole = parse(json!({
+        "Id": "0123456789abcdef".repeat(4), "Names": ["/bench-17"], "Image": "nginx",
+        "State": "running", "HostConfig": {"NetworkMode": "default"},
+        "Labels": {
+            "com.docker.compose.project": "bench", "com.docker.compose.service": "s17",
+            "proxy.idle_timeout": "1h",
+        },
+        "NetworkSettings": {"Networks": {"bridge": {"IPAddress": "172.17.0.117"}}},
+        "Mounts": [{"Type": "bind", "Source": "/s", "Destination": "/d"}],
+    }));
+    let kept = Packed::of(&whole.pared());
+    assert_eq!(
+        (kept.full_name(), kept.engine(), kept.name()),
+        ("local/bench-17", "local", "bench-17")
+    );
+    assert_eq!((kept.id().len(), kept.state()), (64, "running"));
+    assert!(kept.bytes() <= 250, "{} bytes", kept.bytes());
 }

@@ -1,6 +1,7 @@
 //! Redirect doors with real rules. Each test runs once more in a network namespace of its own,
 //! where it may do to addresses and rules what it likes.
 
+mod gone;
 mod ground;
 
 use std::io::Write;

@@ -7,7 +7,7 @@ use super::{Fleet, Out};
 use crate::idle::backend::{Kind, Life, Nap};
 use crate::idle::group::{Key, Standing};
 use crate::idle::message::Input;
-use crate::idle::state::{Cause, Phase, Start, State, Wake};
+use crate::idle::state::{Cause, Phase, State, Wake};
 use crate::idle::step::Machine;
 use crate::plan::Condition;
 
@@ -146,7 +146,8 @@ impl super::Body {
 /// Whether it takes room: who was woken, not who was started by other hands.
 fn is_waking(machine: &Machine) -> bool {
     let cause = match machine.state() {
-        State::Starting(Start { wake, .. }) | State::Booting { wake, .. } => wake.cause,
+        State::Starting(start) => start.wake.cause,
+        State::Booting { wake, .. } => wake.cause,
         _ => return false,
     };
     !matches!(cause, Cause::OtherHands | Cause::Found)

@@ -90,7 +90,7 @@ impl Step<'_> {
     pub(super) fn doze(&mut self, up: Up) -> State {
         let order = self.machine.terms.sleep;
         let given = Given::new(order, self.give(order), self.now);
-        S::Stopping(Stop { up, since: self.now, given, knocked: None })
+        S::stopping(Stop { up, since: self.now, given, knocked: None })
     }
 
     pub(super) fn is_down(&mut self, stop: Stop, nap: Nap) -> State {
@@ -103,7 +103,7 @@ impl Step<'_> {
         };
         match stop.knocked {
             // Frozen by other hands. It is to end all the same, and may do so at any moment.
-            _ if nap == Nap::Paused && will_end => S::Stopping(stop),
+            _ if nap == Nap::Paused && will_end => S::stopping(stop),
             Some(wake) => S::Waiting { nap, wake: wake.afresh(self.now) },
             None => S::Asleep { nap },
         }
@@ -122,7 +122,7 @@ impl Step<'_> {
     /// The status says that it runs.
     pub(super) fn still_up(&mut self, stop: Stop) -> State {
         match stop.given.answer {
-            Answer::Awaited => S::Stopping(stop),
+            Answer::Awaited => S::stopping(stop),
             Answer::Yes => self.back(stop),
             Answer::No(_) => self.stays_up(stop),
         }
@@ -132,9 +132,9 @@ impl Step<'_> {
     /// should be dead by now is not trusted again.
     fn stays_up(&mut self, stop: Stop) -> State {
         match (&stop.given.answer, self.machine.told) {
-            (Answer::Awaited | Answer::Yes, _) => S::Stopping(stop),
+            (Answer::Awaited | Answer::Yes, _) => S::stopping(stop),
             (Answer::No(_), Life::Down(nap)) => self.is_down(stop, nap),
-            (Answer::No(_), Life::Runs) if stop.given.order == Order::Kill => S::Stopping(stop),
+            (Answer::No(_), Life::Runs) if stop.given.order == Order::Kill => S::stopping(stop),
             (Answer::No(why), Life::Runs) => {
                 self.problem(format!("it was not put to sleep: {why}"));
                 S::Awake(stop.up.active(self.now))
@@ -146,10 +146,10 @@ impl Step<'_> {
         match stop.given.order {
             Order::Stop | Order::Pause => {
                 let given = stop.given.answered(Answer::Yes, self.now);
-                S::Stopping(Stop { given: self.look(given), ..stop })
+                S::stopping(Stop { given: self.look(given), ..stop })
             }
             // Sent is not ended.
-            _ => S::Stopping(stop),
+            _ => S::stopping(stop),
         }
     }
 
@@ -158,7 +158,7 @@ impl Step<'_> {
             Fate::Unknown => Answer::Awaited,
             Fate::Undone | Fate::Never => Answer::No(why.to_string()),
         };
-        S::Stopping(Stop { given: stop.given.answered(answer, self.now), ..stop })
+        S::stopping(Stop { given: stop.given.answered(answer, self.now), ..stop })
     }
 
     pub(super) fn stopped(&mut self, stop: Stop) -> State {
@@ -168,11 +168,11 @@ impl Step<'_> {
         if self.now >= stop.given.look_at {
             return self.look_at_stop(stop);
         }
-        S::Stopping(stop)
+        S::stopping(stop)
     }
 
     pub(super) fn look_at_stop(&mut self, stop: Stop) -> State {
-        S::Stopping(Stop { given: self.look(stop.given), ..stop })
+        S::stopping(Stop { given: self.look(stop.given), ..stop })
     }
 
     /// It should be down by now.
@@ -200,6 +200,6 @@ impl Step<'_> {
 
     fn kill(&mut self, stop: Stop) -> State {
         let given = Given::new(Order::Kill, self.give(Order::Kill), self.now);
-        S::Stopping(Stop { since: self.now, given, ..stop })
+        S::stopping(Stop { since: self.now, given, ..stop })
     }
 }

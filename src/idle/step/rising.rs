@@ -37,7 +37,7 @@ impl Step<'_> {
     pub(super) fn start(&mut self, nap: Nap, wake: Wake) -> State {
         let order = order_for(nap);
         let given = Given::new(order, self.give(order), self.now);
-        S::Starting(Start { nap, wake: wake.afresh(self.now), given })
+        S::starting(Start { nap, wake: wake.afresh(self.now), given })
     }
 
     /// Somebody joins those who wait for its turn.
@@ -124,16 +124,16 @@ impl Step<'_> {
         if self.now >= start.given.look_at {
             return self.look_at_start(start);
         }
-        S::Starting(start)
+        S::starting(start)
     }
 
     pub(super) fn look_at_start(&mut self, start: Start) -> State {
-        S::Starting(Start { given: self.look(start.given), ..start })
+        S::starting(Start { given: self.look(start.given), ..start })
     }
 
     pub(super) fn start_accepted(&mut self, start: Start) -> State {
         let given = start.given.answered(Answer::Yes, self.now);
-        S::Starting(Start { given: self.look(given), ..start })
+        S::starting(Start { given: self.look(given), ..start })
     }
 
     pub(super) fn start_refused(&mut self, start: Start, why: &Why) -> State {
@@ -142,7 +142,7 @@ impl Step<'_> {
             // To start what has started meanwhile does no harm.
             Fate::Unknown | Fate::Undone => {
                 let given = start.given.answered(Answer::No(why.to_string()), self.now);
-                S::Starting(Start { given, ..start })
+                S::starting(Start { given, ..start })
             }
         }
     }
@@ -150,18 +150,18 @@ impl Step<'_> {
     /// The status says that it does not run.
     pub(super) fn still_down(&mut self, start: Start, nap: Nap) -> State {
         match (&start.given.answer, start.given.order, nap) {
-            (Answer::Awaited, _, _) => S::Starting(Start { nap, ..start }),
+            (Answer::Awaited, _, _) => S::starting(Start { nap, ..start }),
             (Answer::Yes, Order::Start, Nap::Stopped) => self.brief(),
             (Answer::Yes, _, _) => {
                 let no = Answer::No("it did not stay as it was told to be".into());
                 let given = start.given.answered(no, self.now);
-                S::Starting(Start { nap, given, ..start })
+                S::starting(Start { nap, given, ..start })
             }
             (Answer::No(_), _, _) => {
                 let order = order_for(nap);
                 let ticket = self.give(order);
                 let given = start.given.again(order, ticket, self.now);
-                S::Starting(Start { nap, given, ..start })
+                S::starting(Start { nap, given, ..start })
             }
         }
     }

@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::net::door::Visitor;
-use crate::net::door::limits::{CONNECT_WITHIN, FLOW_QUIET, HEAD_WITHIN, READ_WITHIN};
+use crate::net::door::limits::{
+    CONNECT_WITHIN, DOUBT_WITHIN, FLOW_QUIET, HEAD_WITHIN, READ_WITHIN,
+};
 
 /// What must be done by then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,13 +20,15 @@ pub enum Limit {
     Read,
     /// Not being quiet.
     Quiet,
+    /// Showing that the container is still there.
+    Doubt,
 }
 
 /// When which visitors are to be looked at. Entries of those who are done stay until they are the
 /// oldest; who asks says which are still meant.
 #[derive(Debug, Default)]
 pub struct Clock {
-    kinds: [VecDeque<(Instant, Visitor)>; 4],
+    kinds: [VecDeque<(Instant, Visitor)>; 5],
 }
 
 impl Limit {
@@ -35,6 +39,7 @@ impl Limit {
             Limit::Connect => CONNECT_WITHIN,
             Limit::Read => READ_WITHIN,
             Limit::Quiet => FLOW_QUIET,
+            Limit::Doubt => DOUBT_WITHIN,
         }
     }
 }

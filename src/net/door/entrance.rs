@@ -10,7 +10,9 @@ use rustix::net::{
     AddressFamily, SocketFlags, SocketType, acceptfrom_with, bind, connect, getsockname, listen,
     socket_with, sockopt,
 };
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::net::door::limits::DESCRIPTORS;
 use crate::sys;
 
 /// Who may wait at a listener to be accepted; the kernel's own limit (`net.core.somaxconn`) is
@@ -153,4 +155,20 @@ fn mark(socket: BorrowedFd<'_>, marked: Marked) {
     if marked == Marked::IfAllowed {
         let _ = sys::set_mark(socket, MARK);
     }
+}
+
+/// Asks the system for as many descriptors as doors need. Returns how many it gives (getrlimit(2)).
+pub fn allow_descriptors() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    // `None` is no limit.
+    if limit.current.is_some_and(|current| current < DESCRIPTORS) {
+        // Up to `maximum` everybody may have; more than that, with CAP_SYS_RESOURCE.
+        let maximum = limit.maximum.map(|maximum| maximum.max(DESCRIPTORS));
+        let all = Rlimit { current: Some(DESCRIPTORS), maximum };
+        if setrlimit(Resource::Nofile, all).is_err() {
+            let most = Rlimit { current: limit.maximum, ..limit };
+            let _ = setrlimit(Resource::Nofile, most);
+        }
+    }
+    getrlimit(Resource::Nofile).current.unwrap_or(DESCRIPTORS)
 }

@@ -4,6 +4,7 @@
 mod come;
 mod datagrams;
 mod go;
+mod lead;
 mod rule;
 
 use std::collections::VecDeque;
@@ -19,7 +20,7 @@ use crate::error::Why;
 use crate::net::access::plain;
 use crate::net::door::clock::{Clock, Limit};
 use crate::net::door::entrance::{self, Marked};
-use crate::net::door::limits::{DOORS, HERD_AT_ONCE, HERD_EVERY, LATE_WITHIN, TURN_BYTES};
+use crate::net::door::limits::{DOORS, LATE_WITHIN, TURN_BYTES};
 use crate::net::door::relay::Means;
 use crate::net::door::room::{Entrance, Room};
 use crate::net::door::side::Seen;
@@ -70,6 +71,8 @@ pub struct Hall {
     rooms: Vec<Room>,
     last: u32,
     visits: Visits,
+    /// How many may be within.
+    places: usize,
     held: usize,
     clock: Clock,
     means: Means,
@@ -88,6 +91,7 @@ impl Hall {
             rooms: Vec::new(),
             last: 0,
             visits: Visits::default(),
+            places: 0,
             held: 0,
             clock: Clock::default(),
             means: Means::default(),
@@ -104,7 +108,7 @@ impl Hall {
         }
         if self.means.buffer.is_empty() {
             self.means.buffer = vec![0; BUFFER_BYTES];
-            allow_descriptors();
+            self.allow_visitors(entrance::allow_descriptors());
         }
         let door = Door(self.last.wrapping_add(1));
         let Opening { name, place, transport, first } = opening;
@@ -155,48 +159,6 @@ impl Hall {
         self.registry.register(&mut SourceFd(&socket.as_raw_fd()), token, both)
     }
 
-    /// Passes whoever is held and comes.
-    pub fn pass(&mut self, door: Door, to: SocketAddr) {
-        let held = |visit: &Visit| visit.door == door && visit.state.is_held();
-        let now = self.now;
-        let Some(at) = self.place_of(door) else { return };
-        let Some(room) = self.rooms.get_mut(at) else { return };
-        room.passes = Some(to);
-        if room.held > 0 {
-            room.herd = self.visits.all(held);
-            room.herd.reverse();
-            room.herd_at = Some(now);
-        }
-    }
-
-    /// Lets in the next of those who were held when their door began to pass.
-    fn lead_in(&mut self) {
-        let now = self.now;
-        for at in 0..self.rooms.len() {
-            let Some(room) = self.rooms.get_mut(at) else { return };
-            if room.herd_at.is_none_or(|at| now < at) {
-                continue;
-            }
-            let Some(to) = room.passes else { continue };
-            let first = room.herd.len().saturating_sub(HERD_AT_ONCE);
-            let next = room.herd.split_off(first);
-            room.herd_at = (first > 0).then_some(now + HERD_EVERY);
-            next.into_iter().rev().for_each(|visitor| self.admit(visitor, to));
-        }
-    }
-
-    /// Holds whoever comes.
-    pub fn hold(&mut self, door: Door) {
-        let Some(room) = self.room(door) else { return };
-        room.passes = None;
-        room.herd_at = None;
-        room.herd = Vec::new();
-        let flows = std::mem::take(&mut room.flows);
-        for (_, flow) in flows {
-            self.dismiss(flow);
-        }
-    }
-
     /// Closes a door.
     pub fn close(&mut self, door: Door) {
         let Some(at) = self.place_of(door) else { return };
@@ -213,9 +175,10 @@ impl Hall {
                 self.unwant(door);
             }
             Entrance::Listener(_) | Entrance::Datagrams(_) | Entrance::Shut => {
-                let room = self.rooms.remove(at);
+                let mut room = self.rooms.remove(at);
                 if let Some(to) = passes {
-                    room.herd.iter().rev().for_each(|visitor| self.admit(*visitor, to));
+                    let herd = room.herd.disband();
+                    herd.into_iter().for_each(|visitor| self.admit(visitor, to));
                 }
                 room.flows.into_iter().for_each(|(_, flow)| self.dismiss(flow));
             }
@@ -357,7 +320,8 @@ impl Hall {
         let is_meant =
             |until, visitor| visits.look(visitor).is_some_and(|visit| visit.until == Some(until));
         let late = self.clock.deadline(is_meant);
-        let retries = self.rooms.iter().flat_map(|room| [room.retry_at, room.herd_at]).flatten();
+        let retries =
+            self.rooms.iter().flat_map(|room| [room.retry_at, room.herd.deadline()]).flatten();
         let closed = self.rooms.iter().filter(|room| room.flows.is_empty() && room.held == 0);
         let closed = closed.filter_map(|room| room.closed_until);
         let rules = self.redirect.as_ref().and_then(Redirect::deadline);
@@ -381,17 +345,4 @@ fn cannot(at: SocketAddr, error: &std::io::Error) -> Why {
     let is_low = error.kind() == std::io::ErrorKind::PermissionDenied && at.port() < 1024;
     let way_out = if is_low { ": ports below 1024 need CAP_NET_BIND_SERVICE" } else { "" };
     Why::Unreachable(format!("{at} can't be listened on: {}{way_out}", plain(error)))
-}
-
-/// A visitor takes two descriptors: as many as the system lets us have (getrlimit(2)).
-fn allow_descriptors() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current == limit.maximum {
-        return;
-    }
-    let raised = Rlimit { current: limit.maximum, ..limit };
-    if let Err(errno) = setrlimit(Resource::Nofile, raised) {
-        log::warn!("no more than {:?} descriptors: {}", limit.current, plain(&errno.into()));
-    }
 }

@@ -2,8 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-/// Within at once, at all doors: held, answered, relayed; flows too. Each may take two descriptors.
+/// Within at once, at all doors: held, answered, relayed; flows too. Each may take two descriptors,
+/// and with fewer of those there are fewer places.
 pub const VISITORS: usize = 16_000;
+/// Descriptors that are asked for: two for each of them, and as many again for all else, among it
+/// what is read of each container. `LimitNOFILE` of the unit.
+pub const DESCRIPTORS: u64 = 65_536;
 /// Held at once at one door.
 pub const HELD_AT_DOOR: usize = 4096;
 /// Held at once at all doors.
@@ -25,6 +29,12 @@ pub const HEAD_WITHIN: Duration = Duration::from_secs(10);
 pub const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// How long who was answered may take to read that and close.
 pub const READ_WITHIN: Duration = Duration::from_secs(5);
+/// A container that may be gone is asked this often whether it is still there, from then on,
+pub const DOUBT_EVERY: Duration = Duration::from_secs(1);
+/// is given up after so long without an answer,
+pub const GONE_AFTER: Duration = Duration::from_secs(3);
+/// and, if it has answered, is asked no longer than that.
+pub const DOUBT_WITHIN: Duration = Duration::from_secs(5);
 /// A flow is over when nothing moved for so long. The kernel keeps a redirected flow's translation
 /// no longer (`nf_conntrack_udp_timeout_stream`).
 pub const FLOW_QUIET: Duration = Duration::from_secs(180);
@@ -32,10 +42,9 @@ pub const FLOW_QUIET: Duration = Duration::from_secs(180);
 pub const LATE_WITHIN: Duration = Duration::from_secs(10);
 /// Accepted at one socket in a turn, and datagrams taken.
 pub const AT_ONCE: usize = 64;
-/// Of those held when a door begins to pass, so many are let in at once: a container has a short
-/// queue (5 in Python's servers, 511 in nginx), and who finds it full waits for a second or more.
+/// Of those held when a door begins to pass, so many are on their way at once.
 pub const HERD_AT_ONCE: usize = 32;
-/// And the next ones after so long.
+/// It is seen to that often who of them has arrived and who is the next.
 pub const HERD_EVERY: Duration = Duration::from_millis(10);
 /// Relayed for one visitor in a turn.
 pub const VISITOR_TURN_BYTES: usize = 256 << 10;
@@ -45,6 +54,17 @@ pub const TURN_BYTES: usize = 4 << 20;
 pub const EXHAUSTED_RETRY: Duration = Duration::from_millis(100);
 /// The same refusal is logged this often.
 const LOG_EVERY: Duration = Duration::from_secs(10);
+
+/// How many may be within where there are so many descriptors: an eighth is for all else.
+pub fn places(descriptors: u64) -> usize {
+    let pairs = (descriptors - descriptors / 8) / 2;
+    usize::try_from(pairs).unwrap_or(VISITORS).min(VISITORS)
+}
+
+/// How many of those places one door's crowd may take, so that there is room at the others.
+pub fn places_at_door(places: usize) -> usize {
+    places - places / 4
+}
 
 /// Refusals of one door, so that a flood of them is not one of log lines.
 #[derive(Debug, Default)]

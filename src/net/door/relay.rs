@@ -9,6 +9,7 @@
 //! A course that has much to move is switched to a pipe, so that its bytes stay in the kernel.
 
 use std::io;
+use std::net::SocketAddr;
 
 use rustix::pipe::{SpliceFlags, splice};
 
@@ -99,6 +100,11 @@ impl Relay {
         (self.client, self.there.rest)
     }
 
+    /// Whether it has reached this address.
+    pub fn leads_to(&self, address: SocketAddr) -> bool {
+        self.is_connected && self.target.peer() == Some(address)
+    }
+
     /// Moves what can be moved.
     pub fn step(&mut self, means: &mut Means) -> Step {
         if !self.is_connected {
@@ -116,18 +122,18 @@ impl Relay {
         }
         let there = self.there.run(&mut self.client, &mut self.target, means);
         let back = self.back.run(&mut self.target, &mut self.client, means);
-        let (there, back) = match (there, back) {
-            (Run::Broken, _) | (_, Run::Broken) => {
-                // A reset on one side is one on the other: what was cut short must not look whole.
-                self.client.reset();
-                self.target.reset();
-                self.put_back(&mut means.pipes);
-                return Step::Over;
-            }
-            ways => ways,
-        };
         if self.there.is_done() && self.back.is_done() {
             // To close tells both.
+            return Step::Over;
+        }
+        // Of a side that has said all it had, no reading tells that it broke afterwards.
+        let is_lost = self.client.is.broken && self.there.is_done()
+            || self.target.is.broken && self.back.is_done();
+        if is_lost || there == Run::Broken || back == Run::Broken {
+            // A reset on one side is one on the other: what was cut short must not look whole.
+            self.client.reset();
+            self.target.reset();
+            self.put_back(&mut means.pipes);
             return Step::Over;
         }
         if self.there.stage == Stage::Ended {

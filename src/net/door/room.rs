@@ -6,7 +6,8 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Instant;
 
-use crate::net::door::limits::Refusals;
+use crate::net::door::herd::Herd;
+use crate::net::door::limits::{HELD, HELD_AT_DOOR, Refusals, places_at_door};
 use crate::net::door::{Door, First, Visitor};
 
 /// A door.
@@ -22,11 +23,11 @@ pub struct Room {
     pub entrance: Entrance,
     /// Where they are passed on to; `None`: they are held.
     pub passes: Option<SocketAddr>,
-    /// Who was held when it began to pass and is yet to be let in, the last first.
-    pub herd: Vec<Visitor>,
-    /// When the next of them are.
-    pub herd_at: Option<Instant>,
-    /// How many are held.
+    /// Who was held when it began to pass.
+    pub herd: Herd,
+    /// How many are within.
+    pub within: usize,
+    /// How many of them are held.
     pub held: usize,
     /// Bytes kept of them.
     pub held_bytes: usize,
@@ -44,6 +45,17 @@ pub struct Room {
     pub is_ready: bool,
     /// There were no descriptors: look again then.
     pub retry_at: Option<Instant>,
+}
+
+/// How many there are at all doors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crowd {
+    /// So many may be within.
+    pub places: usize,
+    /// So many are.
+    pub within: usize,
+    /// So many are held.
+    pub held: usize,
 }
 
 /// Where people come.
@@ -70,8 +82,8 @@ impl Room {
             first,
             entrance,
             passes: None,
-            herd: Vec::new(),
-            herd_at: None,
+            herd: Herd::default(),
+            within: 0,
             held: 0,
             held_bytes: 0,
             flows: Vec::new(),
@@ -90,6 +102,20 @@ impl Room {
         let Entrance::Rule(binding) = &self.entrance else { return None };
         covers(*binding, original)
             .then_some((self.closed_until.is_none(), binding.ip() == original.ip()))
+    }
+
+    /// What keeps one more from coming in, if something does: how many there are already, and what
+    /// they do.
+    pub fn limit(&self, all: &Crowd) -> Option<(usize, &'static str)> {
+        let most = places_at_door(all.places);
+        let holds = self.passes.is_none();
+        let limits = [
+            (all.within >= all.places, all.places, "are within at all doors"),
+            (self.within >= most, most, "are within"),
+            (holds && all.held >= HELD, HELD, "are held at all doors"),
+            (holds && self.held >= HELD_AT_DOOR, HELD_AT_DOOR, "are held"),
+        ];
+        limits.into_iter().find(|limit| limit.0).map(|(_, limit, what)| (limit, what))
     }
 
     /// The flow of a sender.
@@ -128,5 +154,23 @@ mod tests {
         for (binding, original, expected) in table {
             assert_eq!(covers(at(binding), at(original)), expected, "{binding} {original}");
         }
+    }
+
+    #[test]
+    fn one_door_s_crowd_leaves_room_at_the_others() {
+        let mut room = Room::new(Door(1), "test".into(), First::Nothing, Entrance::Shut);
+        let all = Crowd { places: 8000, within: 6000, held: 100 };
+        (room.within, room.held) = (5999, 100);
+        assert_eq!(room.limit(&all), None);
+        room.within = 6000;
+        assert_eq!(room.limit(&all), Some((6000, "are within")));
+        let full = Crowd { within: 8000, ..all };
+        assert_eq!(room.limit(&full), Some((8000, "are within at all doors")));
+        (room.within, room.held) = (4096, 4096);
+        assert_eq!(room.limit(&all), Some((HELD_AT_DOOR, "are held")));
+        let held = Crowd { held: HELD, ..all };
+        assert_eq!(room.limit(&held), Some((HELD, "are held at all doors")));
+        room.passes = Some(([127, 0, 0, 1], 1).into());
+        assert_eq!(room.limit(&held), None, "who passes is not held");
     }
 }

@@ -1,12 +1,15 @@
 //! One socket of a visitor, and what the kernel has told of it. Moves bytes, never waits.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use mio::event;
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, Shutdown, sockopt};
+use rustix::net::{RecvFlags, SendFlags, Shutdown, getpeername, sockopt};
+
+use crate::net::door::limits::{DOUBT_EVERY, GONE_AFTER};
 
 /// What was told of a socket in one event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -134,6 +137,26 @@ impl Side {
     /// When it is dropped, the other side shall see a reset and no orderly end.
     pub fn reset(&self) {
         let _ = sockopt::set_socket_linger(&self.fd, Some(Duration::ZERO));
+    }
+
+    /// Where it leads; `None`: nowhere (yet, or any more).
+    pub fn peer(&self) -> Option<SocketAddr> {
+        SocketAddr::try_from(getpeername(&self.fd).ok()??).ok()
+    }
+
+    /// From now on the kernel asks the other side's whether it knows this connection, and breaks it
+    /// if not: keepalives, and for what was sent a limit (tcp(7)). One that is only frozen answers.
+    pub fn doubt(&self) -> Result<(), Errno> {
+        sockopt::set_tcp_keepidle(&self.fd, DOUBT_EVERY)?;
+        sockopt::set_tcp_keepintvl(&self.fd, DOUBT_EVERY)?;
+        sockopt::set_tcp_user_timeout(&self.fd, GONE_AFTER.as_millis() as u32)?;
+        sockopt::set_socket_keepalive(&self.fd, true)
+    }
+
+    /// It was answered: nothing is asked any more.
+    pub fn trust(&self) -> Result<(), Errno> {
+        sockopt::set_socket_keepalive(&self.fd, false)?;
+        sockopt::set_tcp_user_timeout(&self.fd, 0)
     }
 
     /// Why it is broken.

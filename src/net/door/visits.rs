@@ -5,7 +5,6 @@ use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use crate::net::door::greeting::Greeting;
-use crate::net::door::limits::VISITORS;
 use crate::net::door::relay::Relay;
 use crate::net::door::side::Side;
 use crate::net::door::{Door, Visitor};
@@ -129,11 +128,6 @@ impl Visits {
         self.places.len() - self.free.len()
     }
 
-    /// Whether one more has a place.
-    pub fn has_room(&self) -> bool {
-        self.count() < VISITORS
-    }
-
     /// Gives a visit a place.
     pub fn add(&mut self, visit: Visit) -> Visitor {
         self.last = self.last.wrapping_add(1);
@@ -186,6 +180,11 @@ impl Visits {
         self.places.iter().enumerate().filter_map(number).collect()
     }
 
+    /// Whether any visit is `of` these.
+    pub fn any(&self, of: impl Fn(&Visit) -> bool) -> bool {
+        self.places.iter().filter_map(|place| place.visit.as_ref()).any(of)
+    }
+
     /// The number of who is in a place now, if its generation ends in these bits.
     pub fn in_place(&self, slot: usize, bits: usize, mask: usize) -> Option<Visitor> {
         let place = self.places.get(slot)?;
@@ -200,6 +199,7 @@ const KEPT: usize = 256;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::door::limits::VISITORS;
 
     fn flow() -> Visit {
         let state = State::Flow(Flow {
@@ -231,7 +231,7 @@ mod tests {
     fn when_a_crowd_has_gone_its_memory_has_too_and_old_numbers_mean_nobody() {
         let mut visits = Visits::default();
         let crowd: Vec<_> = (0..VISITORS).map(|_| visits.add(flow())).collect();
-        assert!(!visits.has_room());
+        assert_eq!(visits.count(), VISITORS);
         crowd.iter().for_each(|one| assert!(visits.remove(*one).is_some()));
         assert_eq!((visits.count(), visits.places.capacity()), (0, 0));
         let next = visits.add(flow());

@@ -45,6 +45,12 @@ impl<T: Clone> Reactor<T> {
         self.hall.admit(visitor, to);
     }
 
+    /// What listened at this address has ended, or may be another: who is relayed there is cut off
+    /// within 5 s if it does not know their connection any more. What it said before arrives.
+    pub fn doubt(&mut self, address: SocketAddr) {
+        self.hall.doubt(address);
+    }
+
     /// Says `bytes` to a held visitor and closes, so that it can read them whatever it still sends.
     /// Over UDP: one datagram.
     pub fn answer(&mut self, visitor: Visitor, bytes: Vec<u8>) {
@@ -71,6 +77,11 @@ impl<T: Clone> Reactor<T> {
     /// Bytes relayed at this door since this was last asked, both ways; 0 for a door not known.
     pub fn moved_bytes(&mut self, door: Door) -> u64 {
         self.hall.moved_bytes(door)
+    }
+
+    /// Whether somebody at a door that passes is yet to reach where it leads.
+    pub fn is_leading(&self, door: Door) -> bool {
+        self.hall.is_leading(door)
     }
 
     /// How many are held at this door now.

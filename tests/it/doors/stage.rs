@@ -325,7 +325,7 @@ pub fn enter(network: &str) {
 
 /// Waits until it is so.
 #[track_caller]
-pub fn until(what: &str, is: impl Fn() -> bool) {
+pub fn until(what: &str, mut is: impl FnMut() -> bool) {
     let end = Instant::now() + LIMIT;
     while !is() {
         assert!(Instant::now() < end, "never: {what}");

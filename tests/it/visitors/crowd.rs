@@ -1,9 +1,10 @@
 //! Limits: so many are held and no more, and other doors do not feel it.
 
 use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 
-use drowse::net::door::limits::HELD_AT_DOOR;
-use drowse::net::door::{First, Notice, Said};
+use drowse::net::door::limits::{HELD_AT_DOOR, HERD_AT_ONCE};
+use drowse::net::door::{Door, First, Notice, Said};
 
 use super::stage::{Stage, Target, dial};
 
@@ -50,6 +51,51 @@ fn at_a_full_door_one_more_is_turned_away_and_another_door_is_open() {
         (inside.len() == HELD_AT_DOOR / 2 + 1).then_some(())
     });
     assert_eq!((stage.reactor.held(door), &stage.notices[..]), (0, &[][..]));
+}
+
+/// So many clients, held at a door.
+fn hold_crowd(stage: &mut Stage, (door, at): (Door, SocketAddr), count: usize) -> Vec<TcpStream> {
+    let crowd = (1..=count).map(|held| {
+        let client = dial(at);
+        stage.until(|stage| (stage.reactor.held(door) == held).then_some(()));
+        client
+    });
+    let crowd = crowd.collect();
+    stage.notices.clear();
+    crowd
+}
+
+#[test]
+fn a_crowd_is_led_in_as_fast_as_a_server_with_a_short_queue_takes_it() {
+    let (mut stage, target) = (Stage::new(), Target::with_a_short_queue());
+    let (door, at) = stage.door(First::Nothing);
+    let crowd = hold_crowd(&mut stage, (door, at), 200);
+    assert!(!stage.reactor.is_leading(door), "nobody may go in yet");
+    stage.reactor.pass(door, target.at);
+    let mut inside = Vec::new();
+    stage.until(|stage| {
+        assert!(stage.reactor.is_leading(door) || inside.len() + 3 >= crowd.len());
+        inside.extend(target.knock());
+        (inside.len() == crowd.len()).then_some(())
+    });
+    // To be told of none means that none has waited for the kernel's own tries, which take longer
+    // than connecting may.
+    assert_eq!(stage.notices, []);
+    stage.until(|stage| (!stage.reactor.is_leading(door)).then_some(()));
+}
+
+#[test]
+fn who_was_not_led_in_yet_when_a_door_holds_again_is_missed() {
+    let (mut stage, target) = (Stage::new(), Target::with_a_short_queue());
+    let (door, at) = stage.door(First::Nothing);
+    let crowd = hold_crowd(&mut stage, (door, at), 100);
+    stage.reactor.pass(door, target.at);
+    stage.turn();
+    stage.reactor.hold(door);
+    stage.turn();
+    let is_missed = |notice: &&Notice| matches!(notice, Notice::Missed { .. });
+    assert_eq!(stage.notices.iter().filter(is_missed).count(), crowd.len() - HERD_AT_ONCE);
+    assert_eq!(stage.reactor.held(door), crowd.len() - HERD_AT_ONCE);
 }
 
 #[test]

@@ -30,6 +30,13 @@ impl Target {
         Target { at: listener.local_addr().unwrap(), listener }
     }
 
+    /// One whose queue is full with three that were not accepted: more are dropped without a word.
+    pub fn with_a_short_queue() -> Target {
+        let target = Target::new();
+        rustix::net::listen(&target.listener, 2).unwrap();
+        target
+    }
+
     /// A connection that was made and not accepted yet.
     pub fn knock(&self) -> Option<TcpStream> {
         let (peer, _) = self.listener.accept().ok()?;

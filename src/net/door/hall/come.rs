@@ -11,9 +11,9 @@ use crate::net::door::clock::Limit;
 use crate::net::door::entrance::{Accepted, accept, original};
 use crate::net::door::greeting::Greeting;
 use crate::net::door::limits::{
-    AT_ONCE, EXHAUSTED_RETRY, HELD, HELD_AT_DOOR, HELD_BYTES_AT_DOOR, VISITORS,
+    AT_ONCE, EXHAUSTED_RETRY, HELD, HELD_AT_DOOR, HELD_BYTES_AT_DOOR, places,
 };
-use crate::net::door::room::{Entrance, Room};
+use crate::net::door::room::{Crowd, Entrance, Room};
 use crate::net::door::side::Side;
 use crate::net::door::visits::{Held, State, Visit};
 use crate::net::door::{Door, First, Notice};
@@ -107,8 +107,7 @@ impl Hall {
     }
 
     fn receive(&mut self, door: Door, socket: OwnedFd, peer: SocketAddr) {
-        let is_full = !self.visits.has_room();
-        let held = self.held;
+        let crowd = self.crowd();
         let now = self.now;
         let Some(room) = self.room(door) else { return };
         let passes = room.passes;
@@ -116,16 +115,7 @@ impl Hall {
         if holds && room.closed_until.is_some() {
             return;
         }
-        let limit = if is_full {
-            Some((VISITORS, "are within at all doors"))
-        } else if holds && held >= HELD {
-            Some((HELD, "are held at all doors"))
-        } else if holds && room.held >= HELD_AT_DOOR {
-            Some((HELD_AT_DOOR, "are held"))
-        } else {
-            None
-        };
-        if let Some((limit, what)) = limit {
+        if let Some((limit, what)) = room.limit(&crowd) {
             refuse(room, now, &format!("{limit} {what}"));
             return;
         }
@@ -133,6 +123,7 @@ impl Hall {
         let greeting = reads.then(Greeting::default);
         let client = Side::new(socket);
         let state = State::Held(Held { client, greeting, said: Vec::new(), admitted: passes });
+        room.within += 1;
         let visitor = self.visits.add(Visit { door, until: None, is_due: false, state });
         self.count_in(door, 0);
         let Some(Visit { state: State::Held(held), .. }) = self.visits.look(visitor) else {
@@ -147,6 +138,19 @@ impl Hall {
             self.notices.push(Notice::Came { door, visitor, peer });
         } else {
             self.make_due(visitor);
+        }
+    }
+
+    /// How many there are at all doors, and may be.
+    pub(super) fn crowd(&self) -> Crowd {
+        Crowd { places: self.places, within: self.visits.count(), held: self.held }
+    }
+
+    /// There are so many descriptors for visitors and all else.
+    pub(super) fn allow_visitors(&mut self, descriptors: u64) {
+        self.places = places(descriptors);
+        if self.places < HELD {
+            log::warn!("{descriptors} descriptors: for {} connections at doors", self.places);
         }
     }
 

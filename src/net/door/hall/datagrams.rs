@@ -12,9 +12,7 @@ use super::{End, Hall};
 use crate::net::access::plain;
 use crate::net::door::clock::Limit;
 use crate::net::door::entrance;
-use crate::net::door::limits::{
-    AT_ONCE, FLOW_BYTES, FLOW_DATAGRAMS, FLOW_QUIET, FLOWS_AT_DOOR, HELD, VISITORS,
-};
+use crate::net::door::limits::{AT_ONCE, FLOW_BYTES, FLOW_DATAGRAMS, FLOW_QUIET, FLOWS_AT_DOOR};
 use crate::net::door::room::{Entrance, Room};
 use crate::net::door::visits::{Flow, State, Visit};
 use crate::net::door::{Door, Notice, Visitor};
@@ -78,25 +76,19 @@ impl Hall {
     }
 
     fn begin_flow(&mut self, door: Door, received: Received) -> Option<Visitor> {
-        let (now, is_full, held) = (self.now, !self.visits.has_room(), self.held);
+        let (now, crowd) = (self.now, self.crowd());
         let room = self.room(door)?;
         let passes = room.passes;
         if passes.is_none() && room.closed_until.is_some() {
             return None;
         }
-        let limit = if is_full {
-            Some((VISITORS, "are within at all doors"))
-        } else if room.flows.len() >= FLOWS_AT_DOOR {
-            Some((FLOWS_AT_DOOR, "flows are within"))
-        } else if passes.is_none() && held >= HELD {
-            Some((HELD, "are held at all doors"))
-        } else {
-            None
-        };
-        if let Some((limit, what)) = limit {
+        let is_full = room.flows.len() >= FLOWS_AT_DOOR;
+        let flows = is_full.then_some((FLOWS_AT_DOOR, "flows are within"));
+        if let Some((limit, what)) = flows.or(room.limit(&crowd)) {
             refuse(room, now, &format!("{limit} {what}"));
             return None;
         }
+        room.within += 1;
         let flow = Flow {
             peer: received.from,
             local: received.to,

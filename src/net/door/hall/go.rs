@@ -32,6 +32,22 @@ impl Hall {
         self.make_due(visitor);
     }
 
+    /// Whoever is relayed to this address may be relayed to nobody: has that looked at.
+    pub fn doubt(&mut self, address: SocketAddr) {
+        let leads_there = |visit: &Visit| match &visit.state {
+            State::Relayed(relay) => relay.leads_to(address),
+            State::Held(_) | State::Answered(_) | State::Flow(_) | State::Changing => false,
+        };
+        for visitor in self.visits.all(leads_there) {
+            if let Some(Visit { state: State::Relayed(relay), .. }) = self.visits.look(visitor)
+                && let Err(errno) = relay.target.doubt()
+            {
+                log::debug!("{address} can't be asked after: {}", plain(&errno.into()));
+            }
+            self.limit(visitor, Some(Limit::Doubt));
+        }
+    }
+
     /// Answers a held visitor, and closes.
     pub fn answer(&mut self, visitor: Visitor, bytes: Vec<u8>) {
         match self.visits.look(visitor).map(|visit| &visit.state) {
@@ -62,6 +78,9 @@ impl Hall {
         let Some(mut visit) = self.visits.remove(visitor) else { return };
         if visit.state.is_held() {
             self.count_out(visit.door, visit.state.held_bytes());
+        }
+        if let Some(room) = self.room(visit.door) {
+            room.within = room.within.saturating_sub(1);
         }
         match &mut visit.state {
             State::Relayed(relay) => relay.put_back(&mut self.means.pipes),
@@ -166,10 +185,14 @@ impl Hall {
         self.means.budget = VISITOR_TURN_BYTES;
         let before = self.means.moved;
         let step = relay.step(&mut self.means);
-        if was_connecting && !relay.is_connecting() {
+        let has_arrived = was_connecting && !relay.is_connecting();
+        if has_arrived {
             visit.until = None;
         }
-        let moved = self.means.moved - before;
+        let (moved, now) = (self.means.moved - before, self.now);
+        if has_arrived && let Some(room) = self.room(door) {
+            room.herd.arrived(visitor, now);
+        }
         if let Some(room) = self.room(door).filter(|_| moved > 0) {
             room.moved += moved;
         }
@@ -180,6 +203,21 @@ impl Hall {
             Step::Over => self.dismiss(visitor),
         }
         LOOK_BYTES + moved as usize
+    }
+
+    /// One on its way is held again, to be sent once more.
+    pub(super) fn call_back(&mut self, visitor: Visitor) {
+        let Some(visit) = self.visits.at(visitor) else { return };
+        if !matches!(&visit.state, State::Relayed(relay) if relay.is_connecting()) {
+            return;
+        }
+        if let State::Relayed(relay) = std::mem::replace(&mut visit.state, State::Changing) {
+            visit.until = None;
+            let door = visit.door;
+            let (client, said) = relay.give_up();
+            let held = Held { client, greeting: None, said, admitted: None };
+            self.put(visitor, door, State::Held(held));
+        }
     }
 
     fn give_up(&mut self, visitor: Visitor, why: String) {
@@ -262,7 +300,13 @@ impl Hall {
                     self.has_said(visitor, said);
                 }
             }
-            State::Relayed(_) => self.give_up(visitor, "it does not answer".into()),
+            State::Relayed(relay) if relay.is_connecting() => {
+                self.give_up(visitor, "it does not answer".into());
+            }
+            // Who is gone was told of as broken before.
+            State::Relayed(relay) => {
+                let _ = relay.target.trust();
+            }
             State::Answered(_) => self.dismiss(visitor),
             State::Flow(_) => self.has_been_quiet(visitor),
             State::Changing => {}
