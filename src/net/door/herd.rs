@@ -2,8 +2,8 @@
 //! container takes them. Pure: connects nobody.
 //!
 //! A server's queue is short (5 in Python's servers, 9 in busybox', 511 in nginx), and who finds it
-//! full is dropped without a word: the kernel tries again after 1 s, 3 s, 7 s, … (tcp(7)), when the
-//! queue has long been empty. So only a few are on their way at once, and one that takes much longer
+//! full is dropped without a word: the kernel tries again after 1 s, 3 s, 7 s, … (tcp(7)), when
+//! the queue has long been empty. So only a few are on their way at once, and one that takes much longer
 //! than the fastest did is called back and sent again.
 
 use std::collections::VecDeque;
