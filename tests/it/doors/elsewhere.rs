@@ -67,7 +67,8 @@ fn an_engine_elsewhere_has_front_doors_and_one_question_at_a_time() {
     stage.create("web", WEB, &web);
     let host = ["--network", "host", "--label", "proxy.host.port=9081:8090"];
     stage.create("host", ON_HOST, &[&IDLE[..], &host].concat());
-    stage.create("hidden", WEB, &route("proxy.hidden.port=9082:80"));
+    let stays = ["--label", "proxy.idle_timeout=1h", "--label", "proxy.hidden.port=9082:80"];
+    stage.create("hidden", WEB, &stays);
     // Who comes to what its engine does not publish waits for a while, and is told.
     stage.until_held("hidden");
     let network = stage.home.clone().unwrap();
