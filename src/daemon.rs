@@ -19,6 +19,7 @@ mod porter;
 mod probe;
 mod provider;
 mod reload;
+mod rivals;
 mod rows;
 mod senses;
 mod serve;

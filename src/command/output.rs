@@ -65,6 +65,13 @@ impl Printer {
         Printer { out: stdout.lock(), waiting: Vec::new(), form }
     }
 
+    /// Leaves columns of a table out that have nothing in them. All is to be printed at once then.
+    pub fn hide_empty(&mut self) {
+        if let Form::Table(table) = &mut self.form {
+            table.hide_empty();
+        }
+    }
+
     /// Whether it is for eyes.
     pub fn is_table(&self) -> bool {
         matches!(self.form, Form::Table(_))

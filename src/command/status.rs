@@ -58,6 +58,7 @@ pub fn run(options: &Options) -> io::Result<Outcome> {
         }
     };
     let mut printer = Printer::new(options.format, COLUMNS);
+    printer.hide_empty();
     let is_for_eyes = printer.is_table();
     let now_nanos = since_1970();
     let are_several =
@@ -96,10 +97,15 @@ impl Line<'_> {
         if self.are_several { format!("{engine}/{name}") } else { name.clone() }
     }
 
+    /// Why it is so is what is wrong with it.
+    fn is_bad(&self) -> bool {
+        matches!(self.row.state, State::Failed | State::LeftAlone)
+    }
+
     /// What is wrong with it, a line each: no column has room for that.
     fn problems(&self) -> impl Iterator<Item = String> {
         let row = self.row;
-        let is_bad = matches!(row.state, State::Failed | State::LeftAlone);
+        let is_bad = self.is_bad();
         let why = row.why.iter().filter(move |why| is_bad && !row.problems.contains(why));
         let name = self.name();
         why.chain(&row.problems).map(move |what| format!("{name}: {}\n", what.replace('\n', " ")))
@@ -124,7 +130,10 @@ impl Row for Line<'_> {
         vec![
             self.name(),
             row.state.word().into(),
-            row.why.clone().unwrap_or_default(),
+            match &row.why {
+                Some(_) if self.is_bad() => "see below".into(),
+                why => why.clone().unwrap_or_default(),
+            },
             sleeps,
             woke.map(|at| ago(self.now_nanos.saturating_sub(at))).unwrap_or_default(),
             row.last_wake_ms.map(brief).unwrap_or_default(),
@@ -133,7 +142,7 @@ impl Row for Line<'_> {
     }
 }
 
-/// `redirect 8080 8443, front 9000 (denied)`: each port once.
+/// `8080 8443, front 9000 (denied)`: each port once, and its kind where it is not the usual one.
 fn doors(doors: &[Door]) -> String {
     let mut shown = String::new();
     let mut last = ("", "");
@@ -143,12 +152,13 @@ fn doors(doors: &[Door]) -> String {
         if here == last {
             continue;
         }
-        match (last.0, here.0) {
-            ("", kind) => shown += kind,
-            (before, kind) if before != kind => shown = shown + ", " + kind,
-            _ => {}
+        if !last.0.is_empty() {
+            shown += if last.0 == here.0 { " " } else { ", " };
         }
-        shown = shown + " " + port;
+        if here.0 != last.0 && here.0 != "redirect" {
+            shown = shown + here.0 + " ";
+        }
+        shown += port;
         if door.transport != "tcp" {
             shown = shown + "/" + &door.transport;
         }
@@ -232,7 +242,7 @@ mod tests {
             door("[::]:8080", "redirect", "open", "tcp"),
             door("127.0.0.1:9000", "front", "denied", "tcp"),
         ];
-        assert_eq!(doors(&all), "redirect 53/udp 8080, front 9000 (denied)");
+        assert_eq!(doors(&all), "53/udp 8080, front 9000 (denied)");
         assert_eq!(doors(&[]), "");
     }
 }

@@ -23,13 +23,20 @@ pub struct Table {
     natural: Vec<usize>,
     rows: Vec<Vec<String>>,
     headed: bool,
+    /// A column with nothing in it is left out.
+    hides_empty: bool,
 }
 
 impl Table {
     /// `width`: columns of the terminal, or `None` to cut nothing.
     pub fn new(columns: &'static [&'static str], width: Option<usize>) -> Table {
         let natural = columns.iter().map(|name| cells_wide(name)).collect();
-        Table { columns, width, natural, rows: Vec::new(), headed: false }
+        Table { columns, width, natural, rows: Vec::new(), headed: false, hides_empty: false }
+    }
+
+    /// Leaves out columns with nothing in them; for a table that is written at once.
+    pub fn hide_empty(&mut self) {
+        self.hides_empty = true;
     }
 
     /// One row more; control characters are made harmless.
@@ -47,7 +54,14 @@ impl Table {
         if self.rows.is_empty() {
             return Ok(());
         }
-        let widths = fit(&self.natural, self.width);
+        let mut natural = self.natural.clone();
+        for (at, natural) in natural.iter_mut().enumerate().filter(|_| self.hides_empty) {
+            let is_empty = |row: &Vec<String>| row.get(at).is_none_or(String::is_empty);
+            if self.rows.iter().all(is_empty) {
+                *natural = 0;
+            }
+        }
+        let widths = fit(&natural, self.width);
         if !self.headed {
             self.headed = true;
             let header = self.columns.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -62,7 +76,7 @@ impl Table {
 
 fn line(out: &mut impl Write, cells: &[String], widths: &[usize]) -> io::Result<()> {
     let mut text = String::new();
-    for (cell, &width) in cells.iter().zip(widths) {
+    for (cell, &width) in cells.iter().zip(widths).filter(|(_, width)| **width > 0) {
         let cut = cut(cell, width);
         let pad = width - cells_wide(&cut);
         text.push_str(&cut);
@@ -167,6 +181,16 @@ mod tests {
         let text = shown(None, &[["\u{1b}[31mred", "a\rb\nc", "x"]]);
         assert!(!text.contains(['\u{1b}', '\r']), "{text:?}");
         assert_eq!(text.lines().count(), 2);
+    }
+
+    #[test]
+    fn a_column_with_nothing_in_it_is_left_out_where_that_is_wanted() {
+        let mut table = Table::new(&["A", "B", "C"], None);
+        table.hide_empty();
+        table.push(vec!["a".into(), String::new(), "c".into()]);
+        let mut out = Vec::new();
+        table.write(&mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "A  C\na  c\n");
     }
 
     #[test]

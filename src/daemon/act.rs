@@ -184,12 +184,14 @@ impl Daemon {
                     ward.tally.wakes += 1;
                     self.wakes.add(took);
                 }
+                ward.failed = None;
                 ward.rise();
             }
             State::Waiting { wake, .. } => log::info!("{name}: wakes ({})", cause(wake.cause)),
             State::Booting { wake, .. } => log::info!("{name}: boots ({})", cause(wake.cause)),
             State::Failed(failure) => {
                 log::error!("{name}: not woken: {}", failure.why);
+                ward.failed = Some(failure.why.as_str().into());
                 ward.tally.failures += 1;
             }
             State::Stopping(_) => log::debug!("{name}: goes to sleep"),

@@ -3,16 +3,14 @@
 
 use std::net::SocketAddr;
 
-use crate::container::Packed;
 use crate::error::Why;
 use crate::idle::backend::{Life, Nap, Order};
-use crate::idle::doors::{self, Claim, Kind, Published, Speech, Standing, Transport, Wanted};
+use crate::idle::doors::{self, Kind, Published, Speech, Transport, Wanted};
 use crate::idle::group::Key;
 use crate::idle::state::{self, Phase, State};
 use crate::net::access::plain;
 use crate::net::door::{self, Door, First, Opening};
 use crate::net::redirect::occupied;
-use crate::sorted;
 
 use super::Daemon;
 use super::gate::{Front, Gate, Is, Posture, StandIn};
@@ -145,9 +143,6 @@ impl Daemon {
     /// Why a door can't be had: somebody else is there, or has a better right.
     fn denied(&self, key: Key, at: usize) -> Option<String> {
         let wanted = self.wards.get(&key)?.gate.leaves.get(at)?.wanted;
-        if wanted.kind == Kind::Front {
-            return None;
-        }
         if let Some(why) = self.outranked(key, at) {
             return Some(why);
         }
@@ -161,38 +156,6 @@ impl Daemon {
         let is_taken =
             wanted.kind == Kind::Redirect && is_down && occupied::is_taken(at, transport);
         is_taken.then(|| "another program listens there".into())
-    }
-
-    fn standing(&self, key: Key) -> Standing {
-        let ran = self.wards.get(&key).map_or(0, |ward| ward.gate.ran_nanos);
-        let life = self.fleet.machine(key).and_then(|machine| machine.state().life());
-        if life == Some(Life::Runs) { Standing::Runs } else { Standing::Sleeps(ran) }
-    }
-
-    /// What all other containers have published.
-    fn claims(&self, key: Key) -> Vec<Claim<'_>> {
-        let mut claims = Vec::new();
-        for (other, ward) in self.wards.iter().filter(|(other, _)| **other != key) {
-            let standing = self.standing(*other);
-            let published = ward.gate.leaves.iter().filter(|leaf| leaf.is_published());
-            claims.extend(published.map(|leaf| Claim {
-                name: ward.name(),
-                place: leaf.wanted.place,
-                standing,
-            }));
-        }
-        // Those nobody watches have no gate, but ports while they run.
-        for kept in self.unwatched() {
-            let container = kept.container();
-            let (doors, _) = doors::choose(&container, &container.ports, Published::StandIn);
-            let published = doors.into_iter().filter(|door| door.kind != Kind::Front);
-            claims.extend(published.map(|door| Claim {
-                name: kept.name(),
-                place: door.place,
-                standing: Standing::Runs,
-            }));
-        }
-        claims
     }
 
     fn opening(&self, key: Key, at: usize) -> Result<Opening, String> {
@@ -256,86 +219,6 @@ impl Daemon {
             self.reactor.rest(door);
             leaf.is = Is::Resting(door);
         }
-    }
-
-    /// Containers came, went, woke or fell asleep: who has a better right to a port has it now.
-    pub(super) fn share_doors(&mut self) {
-        for key in self.rivals() {
-            let leaves = self.wards.get(&key).map_or(0, |ward| ward.gate.leaves.len());
-            for at in 0..leaves {
-                let is_open = self.wards.get(&key).is_some_and(|ward| {
-                    let leaf = ward.gate.leaves.get(at);
-                    leaf.is_some_and(|leaf| leaf.is_published() && leaf.door().is_some())
-                });
-                if let Some(why) = self.outranked(key, at).filter(|_| is_open) {
-                    log::warn!("{}: {why}", self.ward_name(key));
-                    self.deny_leaf(key, at, &why);
-                }
-            }
-        }
-        self.retry_doors();
-    }
-
-    /// Containers at rest, a port of which another has too.
-    fn rivals(&self) -> Vec<Key> {
-        let mut ports: Vec<(u16, Option<Key>)> = Vec::new();
-        for (key, ward) in &self.wards {
-            let published = ward.gate.leaves.iter().filter(|leaf| leaf.is_published());
-            ports.extend(published.map(|leaf| (leaf.wanted.place.port, Some(*key))));
-        }
-        for kept in self.unwatched() {
-            let container = kept.container();
-            let published = container.ports.iter().filter_map(|port| port.public_port);
-            ports.extend(published.map(|port| (port, None)));
-        }
-        sorted::sort(&mut ports);
-        ports.dedup();
-        let is_shared = |pair: &&[(u16, Option<Key>)]| matches!(pair, [a, b] if a.0 == b.0);
-        let shared = ports.windows(2).filter(is_shared).flatten();
-        let mut keys: Vec<Key> = shared.filter_map(|(_, key)| *key).collect();
-        sorted::sort(&mut keys);
-        keys.dedup();
-        let is_at_rest = |key: &Key| {
-            let phase = self.fleet.machine(*key).map(|machine| machine.state().phase());
-            matches!(phase, Some(Phase::Asleep | Phase::Failed))
-        };
-        keys.retain(is_at_rest);
-        keys
-    }
-
-    /// Containers of this machine that run, and that nobody watches.
-    fn unwatched(&self) -> impl Iterator<Item = &Packed> {
-        let views = self
-            .follow
-            .engines()
-            .filter(|view| self.seats.get(view.place).is_some_and(|seat| seat.is_here));
-        views.flat_map(move |view| {
-            let is_watched = move |kept: &Packed| {
-                let key = self.keys.find(view.place, kept.id());
-                key.is_some_and(|key| self.wards.contains_key(&key))
-            };
-            let running = view.containers.into_iter().filter(|kept| kept.state() == "running");
-            running.filter(move |kept| !is_watched(kept))
-        })
-    }
-
-    /// Who has a better right to the place of a door.
-    fn outranked(&self, key: Key, at: usize) -> Option<String> {
-        let ward = self.wards.get(&key)?;
-        let place = ward.gate.leaves.get(at)?.wanted.place;
-        let claim = Claim { name: ward.name(), place, standing: self.standing(key) };
-        doors::denied(&claim, &self.claims(key))
-    }
-
-    /// A door that was denied may be had by now.
-    pub(super) fn retry_doors(&mut self) {
-        let denied: Vec<Key> = self
-            .wards
-            .iter()
-            .filter(|(_, ward)| ward.gate.is_denied())
-            .map(|(key, _)| *key)
-            .collect();
-        denied.into_iter().for_each(|key| self.tend(key));
     }
 
     /// A container leaves: its doors go.

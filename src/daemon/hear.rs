@@ -99,6 +99,8 @@ impl Daemon {
             ward.gate.learn(&inspect, &mut Vec::new());
             self.renew_gate(key);
             self.tend(key);
+            // Its ports are known now, which another's front door may be in the way of.
+            self.is_moved = true;
         }
     }
 

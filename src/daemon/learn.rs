@@ -96,6 +96,12 @@ impl Daemon {
         }
     }
 
+    /// What its machine knows. The list may know less: it is looked at once a second at most, and
+    /// its news comes by [`Daemon::saw`].
+    fn told_last(&self, key: Key) -> Option<Life> {
+        self.fleet.machine(key)?.state().life()
+    }
+
     /// The whole picture, to the fleet.
     pub(super) fn arrange(&mut self) {
         let defaults = self.config.idle.defaults();
@@ -105,6 +111,7 @@ impl Daemon {
         for There { key, engine, means, kept, container } in &there {
             let key = *key;
             let Some(sight) = self.sight(key, container) else { continue };
+            let sight = Sight { life: self.told_last(key).unwrap_or(sight.life), ..sight };
             let plan = plans.of(container, &defaults);
             let new = || Ward::new(*engine, kept.clone(), container, plan.clone());
             let ward = self.wards.entry(key).or_insert_with(new);

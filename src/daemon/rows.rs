@@ -46,6 +46,10 @@ impl Daemon {
                 problems.push(why.clone());
             }
         }
+        // While it is told as its state it needs no other words.
+        let is_over = machine.is_some_and(|one| one.state().phase() != Phase::Failed);
+        let failed = ward.failed.as_ref().filter(|_| is_over);
+        problems.extend(failed.map(|why| format!("the last wake failed: {why}")));
         let is_new = |problem: &String| !problems.iter().any(|one| problem.contains(one));
         let last = ward.problem.clone().filter(is_new);
         problems.extend(last);

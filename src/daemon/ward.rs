@@ -85,6 +85,8 @@ pub struct Ward {
     pub frozen: Option<Box<Frozen>>,
     /// The last wake.
     pub woke: Option<Woke>,
+    /// Why the last wake failed, if it did.
+    pub failed: Option<Box<str>>,
     /// The problem told last, not to tell it twice.
     pub problem: Option<String>,
     /// Its doors.
@@ -114,6 +116,7 @@ impl Ward {
             sign: None,
             frozen: None,
             woke: None,
+            failed: None,
             problem: None,
             gate: Gate::default(),
             tally: Tally::default(),
@@ -273,6 +276,6 @@ mod tests {
     /// There is one for each container.
     #[test]
     fn a_ward_is_small() {
-        assert!(size_of::<Ward>() <= 536, "{} bytes", size_of::<Ward>());
+        assert!(size_of::<Ward>() <= 576, "{} bytes", size_of::<Ward>());
     }
 }

@@ -76,7 +76,8 @@ pub enum Place {
     Published(SocketAddr),
     /// To a socket of its own (stand-in door, front door).
     Own(SocketAddr),
-    /// To a socket that systemd opened: listening (TCP), bound (UDP).
+    /// To a socket that systemd opened and keeps: listening (TCP), bound (UDP). Who waits there
+    /// when the door closes waits on.
     Inherited(OwnedFd),
 }
 

@@ -122,23 +122,22 @@ fn status_is_a_table_that_fits_and_tells_problems_below() {
     let several = Daemon::saying(lines(&rows)).run("status --format table").1.stdout;
     let expected = format!(
         "\
-NAME        STATE           WHY{:51}  SLEEPS IN  LAST WAKE  TOOK   DOORS
-pi/web      awake           bytes{:49}  1m2s       3m ago     812ms  redirect 8080
-pi/broken   failed          {why}  1m2s       3m ago     812ms
-attic/host  left alone      host network{:42}  kept 1h
-attic/db    going to sleep  {:54}  kept 1h
+NAME        STATE           WHY        SLEEPS IN  LAST WAKE  TOOK   DOORS
+pi/web      awake           bytes      1m2s       3m ago     812ms  8080
+pi/broken   failed          see below  1m2s       3m ago     812ms
+attic/host  left alone      see below  kept 1h
+attic/db    going to sleep             kept 1h
 
 pi/web: proxy.x: unknown
 pi/broken: {why}
 attic/host: host network
-",
-        "", "", "", ""
+"
     );
     assert_eq!(several, expected);
     let one = Daemon::saying(lines(&[web])).run("status --format table").1.stdout;
     let expected = "\
 NAME  STATE  WHY    SLEEPS IN  LAST WAKE  TOOK   DOORS
-web   awake  bytes  1m2s       3m ago     812ms  redirect 8080
+web   awake  bytes  1m2s       3m ago     812ms  8080
 
 web: proxy.x: unknown
 ";

@@ -29,6 +29,8 @@ struct Shared {
     /// Samples that are waited for, and the most at once.
     samples: Mutex<(usize, usize)>,
     asked: Mutex<Vec<(Instant, String)>>,
+    /// A request line with this waits.
+    held: Mutex<Option<String>>,
 }
 
 /// What a connection will suffer.
@@ -58,6 +60,7 @@ impl Proxy {
             cuts: AtomicUsize::new(0),
             samples: Mutex::default(),
             asked: Mutex::default(),
+            held: Mutex::default(),
         });
         let (url, own) = (format!("unix://{}", path.display()), shared.clone());
         let mut dice = Dice::new(seed.unwrap_or_default());
@@ -79,6 +82,11 @@ impl Proxy {
     /// How many connections were cut.
     pub fn cuts(&self) -> usize {
         self.shared.cuts.load(Ordering::SeqCst)
+    }
+
+    /// Holds back who asks for this, from now on; `None`: nobody.
+    pub fn hold(&self, what: Option<String>) {
+        *self.shared.held.lock().unwrap() = what;
     }
 
     /// How many samples of counters were asked for before those before them had come.
@@ -135,6 +143,10 @@ fn ask(
                 let mut all = shared.samples.lock().unwrap();
                 *all = (all.0 + 1, all.1.max(all.0 + 1));
                 samples.fetch_add(1, Ordering::SeqCst);
+            }
+            let is_held = |what: &String| line.contains(what);
+            while shared.held.lock().unwrap().as_ref().is_some_and(is_held) {
+                thread::sleep(LOOK_EVERY);
             }
         }
         if engine.write_all(&buffer[..n]).is_err() {

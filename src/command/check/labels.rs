@@ -3,7 +3,7 @@
 
 use crate::container::{self, Container};
 use crate::idle::activity::{Doors, Network, Rules};
-use crate::idle::doors::{self, Published};
+use crate::idle::doors::{self, Kind, Place, Published, Wanted};
 use crate::idle::group::{Graph, Key, Member};
 use crate::plan::Defaults;
 
@@ -29,14 +29,37 @@ pub fn judge(all: &mut [(Container, bool)], picture: Picture, defaults: &Default
         Picture::Partial => Graph::default(),
     };
     drop(members);
+    let taken: Vec<(usize, Place)> = all
+        .iter()
+        .enumerate()
+        .filter(|(_, (_, is_here))| *is_here)
+        .flat_map(|(at, (one, _))| {
+            let (doors, _) = doors::choose(one, &one.ports, Published::StandIn);
+            let published = doors.into_iter().filter(|door| door.kind != Kind::Front);
+            published.map(move |door| (at, door.place))
+        })
+        .collect();
     for (at, (container, is_here)) in all.iter_mut().enumerate() {
         let mut problems = problems(container, *is_here);
         if container.idlewatcher_config.is_some() {
             problems.extend(graph.problems(number(at)).iter().cloned());
         }
+        let others = taken.iter().filter(|(other, _)| *other != at).map(|(_, place)| place);
+        problems.extend(in_the_way(container, others));
         problems.retain(|problem| !container.errors.contains(problem));
         container.errors.extend(problems);
     }
+}
+
+/// Front doors at ports that other containers publish.
+fn in_the_way<'a>(
+    container: &Container,
+    others: impl Iterator<Item = &'a Place> + Clone,
+) -> Option<String> {
+    let (doors, _) = doors::choose(container, &[], Published::Elsewhere);
+    let is_taken = |door: &&Wanted| others.clone().any(|place| place.overlaps(&door.place));
+    let port = doors.iter().find(is_taken)?.place.port;
+    Some(format!("port: {port} is published by another container: expected another LISTEN"))
 }
 
 fn problems(container: &Container, is_here: bool) -> Vec<String> {

@@ -1,10 +1,10 @@
 //! Those who were held when their door began to pass, and how fast they are led in: as fast as the
 //! container takes them. Pure: connects nobody.
 //!
-//! A server's queue is short (5 in Python's servers, 9 in busybox', 511 in nginx), and who finds it
-//! full is dropped without a word: the kernel tries again after 1 s, 3 s, 7 s, … (tcp(7)), when the
-//! queue has long been empty. So only a few are on their way at once, and one that takes much longer
-//! than the fastest did is called back and sent again.
+//! A server's queue is short (5 in Python's servers, 9 in busybox', 511 in nginx), and who finds
+//! it full is dropped without a word: the kernel tries again after 1 s, 3 s, 7 s, … (tcp(7)), when
+//! the queue has long been empty. So only a few are on their way at once, and one that takes much
+//! longer than the fastest did is called back and sent again.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

@@ -91,7 +91,7 @@ fn ask_around(stage: &Stage, name: &str, cycles: usize, ask: Ask) -> Vec<String>
             lost.push(format!("{name}, request {asked}, slept {}: {why}", slept()));
         }
         // Idle, the poll, the last look: it falls asleep some 1.6 s after its last byte.
-        thread::sleep(Duration::from_millis(IDLE_MS - 200 + dice.roll(700) as u64));
+        thread::sleep(Duration::from_millis(IDLE_MS - 200 + dice.roll(1000) as u64));
     }
     eprintln!("{name}: {asked} requests in {cycles} cycles");
     lost

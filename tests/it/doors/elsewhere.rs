@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::process::{Child, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::client::body;
@@ -11,7 +12,7 @@ use super::stage::{Stage, at, enter, until};
 use super::{IDLE, WEB};
 use crate::proxy::Proxy;
 
-const POLL: Duration = Duration::from_millis(500);
+const POLL: Duration = Duration::from_millis(250);
 /// Not the port of a web server on the machine of the engine.
 const ON_HOST: &str = "mkdir -p /w; echo host > /w/index.html; exec httpd -f -p 8090 -h /w";
 
@@ -27,7 +28,7 @@ struct Far {
 
 impl Far {
     fn start(name: &str) -> Option<Far> {
-        let config = "idle: {poll: 500ms, stop_timeout: 2s}";
+        let config = "idle: {poll: 250ms, stop_timeout: 2s}";
         let mut stage = Stage::start(name, config)?;
         let far = stage.neighbour();
         let mut hosts = File::options().append(true).open("/etc/hosts").unwrap();
@@ -66,7 +67,15 @@ fn an_engine_elsewhere_has_front_doors_and_one_question_at_a_time() {
     stage.create("web", WEB, &web);
     let host = ["--network", "host", "--label", "proxy.host.port=9081:8090"];
     stage.create("host", ON_HOST, &[&IDLE[..], &host].concat());
-    stage.create("hidden", WEB, &route("proxy.hidden.port=9082:80"));
+    let stays = ["--label", "proxy.idle_timeout=1h", "--label", "proxy.hidden.port=9082:80"];
+    stage.create("hidden", WEB, &stays);
+    // Who comes to what its engine does not publish waits for a while, and is told.
+    stage.until_held("hidden");
+    let network = stage.home.clone().unwrap();
+    let hidden = thread::spawn(move || {
+        enter(&network);
+        body(at("127.0.0.1:9082")).unwrap()
+    });
     for (name, place, answer) in
         [("web", "127.0.0.1:9080", "hello\n"), ("host", "[::1]:9081", "host\n")]
     {
@@ -76,14 +85,11 @@ fn an_engine_elsewhere_has_front_doors_and_one_question_at_a_time() {
     }
     assert_eq!(stage.row("web")["doors"].as_array().unwrap().len(), 2, "no stand-in door there");
 
-    // What its engine does not publish can't be reached from here, which is said.
-    stage.until_held("hidden");
-    let told = body(at("127.0.0.1:9082")).unwrap();
+    one_sample_at_a_time(&far);
+    let told = hidden.join().unwrap();
     assert!(told.contains("expected its engine to publish it"), "{told}");
     let problems = stage.row("hidden")["problems"].to_string();
     assert!(problems.contains("port 80 can't be reached from here"), "{problems}");
-
-    one_sample_at_a_time(&far);
 }
 
 /// While three are awake, one of which goes away while it is asked about.
@@ -108,12 +114,15 @@ fn one_sample_at_a_time(far: &Far) {
     let most = samples(from).len() as u128;
     assert!(most <= 5 * rounds, "{most} samples in {rounds} rounds of five containers at most");
     assert_eq!(proxy.most_samples_at_once(), 1);
-    // Those who stay are sampled on, whoever goes.
-    for _ in 0..3 {
-        stage.docker(&["rm", "-f", "one"]);
-        stage.create("one", "while :; do :; done", &busy);
-        stage.docker(&["start", "one"]);
-        let from = proxy.asked().len();
-        until("the others are sampled on", || samples(from).len() >= 3);
-    }
+    // Those who stay are sampled on, though one goes before its sample has come.
+    let id = stage.docker(&["inspect", "-f", "{{.Id}}", "one"]).1.trim().to_owned();
+    let sample = format!("{id}/stats?");
+    let from = proxy.asked().len();
+    proxy.hold(Some(sample.clone()));
+    until("it is asked for", || samples(from).iter().any(|(_, line)| line.contains(&sample)));
+    stage.docker(&["rm", "-f", "one"]);
+    stage.until_row("one", "is gone", |row| row.is_null());
+    proxy.hold(None);
+    let from = proxy.asked().len();
+    until("the others are sampled on", || samples(from).len() >= 3);
 }

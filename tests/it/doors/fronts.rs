@@ -122,6 +122,8 @@ fn who_fails_is_told(stage: &Stage) {
     // Another protocol: closed.
     assert_eq!(say(at("127.0.0.1:9082"), b"\x16\x03\x01").unwrap_or_default(), "");
     stage.until_is("fails", "asleep");
+    let problems = stage.row("fails")["problems"].to_string();
+    assert!(problems.contains("the last wake failed: "), "{problems}");
     let tried = get(at("127.0.0.1:9082"), "/", "").unwrap();
     assert!(tried.0.starts_with("HTTP/1.1 504 "), "{tried:?}");
 }

@@ -30,7 +30,7 @@ fn stand_in_and_front_doors_leave_a_port_to_whoever_has_it() {
         ("stood", ["-p", "8080:80"], "8080", "address already in use"),
         ("fronted", ["--label", "proxy.fronted.port=9080:80"], "9080", "address already in use"),
         ("beside", ["-p", "8081:80"], "8081", "runs with it"),
-        ("before", ["--label", "proxy.before.port=9081:80"], "9081", "address already in use"),
+        ("before", ["--label", "proxy.before.port=9081:80"], "9081", "publishes it"),
     ];
     for (name, args, _, why) in &sleepers {
         stage.create(name, WEB, &idle(args));
@@ -45,6 +45,25 @@ fn stand_in_and_front_doors_leave_a_port_to_whoever_has_it() {
     for place in ["127.0.0.1:8081", "127.0.0.1:9081"] {
         assert_eq!(body(at(place)).unwrap(), "other\n");
     }
+    // Who published a port has it too while it sleeps, whether it came later or before.
+    stage.create("late", WEB, &idle(&["--label", "proxy.late.port=8083:80"]));
+    stage.until_held("late");
+    stage.create("owner", WEB, &idle(&["-p", "8083:80", "-p", "8084:80"]));
+    stage.create("second", WEB, &idle(&["--label", "proxy.second.port=8084:80"]));
+    for name in ["late", "second"] {
+        stage.until_row(name, "told who has its port", |row| {
+            row["problems"].to_string().contains("own/owner publishes it")
+        });
+    }
+    stage.until_held("owner");
+    assert_eq!(body(at("127.0.0.1:8083")).unwrap(), "hello\n");
+    let checked = stage.check();
+    for name in ["late", "second"] {
+        assert!(checked.contains(&format!("own/{name}: port: 808")), "{checked}");
+    }
+    assert_eq!(stage.docker(&["rm", "-f", "owner"]).0, Some(0));
+    stage.until_held("late");
+    assert_eq!(body(at("127.0.0.1:8083")).unwrap(), "hello\n");
     // When they go the doors are had.
     drop(programs);
     for id in stage.docker(&["ps", "-q"]).1.lines() {

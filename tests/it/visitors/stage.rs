@@ -80,8 +80,8 @@ impl Stage {
     pub fn door(&mut self, first: First) -> (Door, SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let at = listener.local_addr().unwrap();
-        let place = Place::Inherited(listener.into());
-        (self.open(place, Transport::Tcp, first).unwrap(), at)
+        drop(listener);
+        (self.open(Place::Own(at), Transport::Tcp, first).unwrap(), at)
     }
 
     pub fn open(
