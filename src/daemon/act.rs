@@ -4,6 +4,7 @@ use crate::docker::call;
 use crate::error::Why;
 use crate::follow::Tag;
 use crate::http::Patience;
+use crate::idle::activity::Activity;
 use crate::idle::backend::{Backend, Order};
 use crate::idle::doors::Transport;
 use crate::idle::group::Key;
@@ -18,7 +19,7 @@ use super::lxc::Look;
 use super::probe::{self, Probe};
 use super::provider::Means;
 use super::ward::Woke;
-use super::{Daemon, look, rows};
+use super::{Daemon, look, rows, senses};
 
 impl Daemon {
     /// Does one thing.
@@ -146,12 +147,29 @@ impl Daemon {
         }
         self.listen(key);
         match self.sense(key) {
+            Some(Activity::No) if self.is_anybody_at_its_ports(key) => {
+                self.later.push_back((key, Input::Activity(self.reactor.now())));
+            }
             Some(sight) => {
                 let input = look::input(sight, self.reactor.now()).unwrap_or(Input::Quiet(ticket));
                 self.later.push_back((key, input));
             }
             None => self.want_sample(key, Purpose::Look(ticket)),
         }
+    }
+
+    /// Whether somebody came to a published port, and its engine has not passed that on yet.
+    fn is_anybody_at_its_ports(&mut self, key: Key) -> bool {
+        let Some(ward) = self.wards.get(&key) else { return false };
+        let ports = |transport| {
+            let published = ward.gate.leaves.iter().filter(|leaf| leaf.is_published());
+            let places = published.map(|leaf| leaf.wanted.place);
+            let ports = places.filter(|place| place.transport == transport).map(|place| place.port);
+            ports.collect::<Vec<u16>>()
+        };
+        [Transport::Tcp, Transport::Udp]
+            .into_iter()
+            .any(|transport| senses::waits_here(&ports(transport), transport, &mut self.text))
     }
 
     fn say(&mut self, key: Key, news: News) {

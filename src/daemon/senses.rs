@@ -143,6 +143,25 @@ impl Senses {
     }
 }
 
+/// Whether somebody waits at one of these ports, of a table.
+type Waits = fn(&[u8], &[u16]) -> bool;
+
+/// Whether somebody waits at one of these ports of this machine: an engine's own proxy, by which
+/// clients of this machine come, has not accepted them yet or not read what they said, so that
+/// nothing of it is seen in the container.
+pub fn waits_here(ports: &[u16], transport: Transport, text: &mut Vec<u8>) -> bool {
+    let (names, waits): (_, Waits) = match transport {
+        Transport::Tcp => (["tcp", "tcp6"], proc::waits_tcp),
+        Transport::Udp => (["udp", "udp6"], proc::waits_udp),
+    };
+    !ports.is_empty()
+        && names.iter().any(|name| {
+            let table = Kept::open(Path::new(&format!("/proc/self/net/{name}")));
+            let read = table.and_then(|table| table.read(text, TABLE_LIMIT_BYTES));
+            read.is_ok() && waits(text, ports)
+        })
+}
+
 impl Cpu {
     fn open(pid: u32, file: CpuFile, text: &mut Vec<u8>) -> Option<Cpu> {
         let used = Kept::open(file.path()).ok()?;

@@ -129,6 +129,16 @@ pub fn waiting_udp(table: &[u8]) -> Waiting {
     rows(table).map(one).fold(Waiting::default(), Waiting::and)
 }
 
+/// Whether somebody waits at one of these ports to be accepted or read, of a table of TCP.
+pub fn waits_tcp(table: &[u8], ports: &[u16]) -> bool {
+    rows(table).any(|row| ports.contains(&row.local.port) && row.waiting() != Waiting::default())
+}
+
+/// Whether a datagram waits at one of these ports, of a table of UDP.
+pub fn waits_udp(table: &[u8], ports: &[u16]) -> bool {
+    rows(table).any(|row| ports.contains(&row.local.port) && row.rx_queue > 0)
+}
+
 /// A file that tells the CPU time of a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CpuFile {

@@ -7,7 +7,7 @@ use drowse::docker::stats::Traffic;
 use drowse::idle::knock::{self, Knock};
 use drowse::idle::proc::{
     CpuFile, Waiting, cpu_files, is_connected, segments, stalled_nanos, traffic, waited_nanos,
-    waiting_tcp, waiting_udp,
+    waiting_tcp, waiting_udp, waits_tcp, waits_udp,
 };
 use proptest::prelude::*;
 
@@ -40,6 +40,27 @@ fn moved(container: &str) -> Option<Traffic> {
 
 fn waits(connections: u64, bytes: u64, datagram_bytes: u64) -> Waiting {
     Waiting { connections, bytes, datagram_bytes }
+}
+
+#[test]
+fn who_waits_at_a_port_is_not_accepted_or_not_read() {
+    let table = |local: &str, state: &str, queue: &str| {
+        format!("   0: {local} 0100007F:D431 {state} 00000000:{queue} 00:00000000 00000000\n")
+    };
+    let cases = [
+        ("listens, and one waits", table("00000000:1F54", "0A", "00000001"), true),
+        ("listens", table("00000000:1F54", "0A", "00000000"), false),
+        ("connected, and said something", table("0100007F:1F54", "01", "00000052"), true),
+        ("connected", table("0100007F:1F54", "01", "00000000"), false),
+        ("the end was not read", table("0100007F:1F54", "08", "00000001"), false),
+        ("at another port", table("0100007F:1F55", "01", "00000052"), false),
+    ];
+    for (what, table, expected) in cases {
+        assert_eq!(waits_tcp(table.as_bytes(), &[1, 0x1f54]), expected, "{what}");
+    }
+    let datagram = table("0100007F:0035", "07", "00000300");
+    assert!(waits_udp(datagram.as_bytes(), &[53]) && !waits_udp(datagram.as_bytes(), &[54]));
+    assert!(!waits_udp(table("0100007F:0035", "07", "00000000").as_bytes(), &[53]));
 }
 
 #[test]

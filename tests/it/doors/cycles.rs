@@ -1,11 +1,14 @@
 //! Again and again: who comes while it sleeps, and just when it falls asleep, is answered.
 
+use std::fs;
 use std::net::UdpSocket;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
+
 use super::client::body;
-use super::stage::{Stage, at};
+use super::stage::{Stage, at, kill, until};
 use super::{ECHO, WEB, mounts, number};
 use crate::dice::Dice;
 
@@ -74,6 +77,54 @@ fn at_a_stand_in_door_who_comes_as_it_falls_asleep_is_answered_or_cut_off() {
     assert_eq!(lost.iter().find(waited), None);
     stage.until_held("stood");
     assert_eq!(over_tcp("127.0.0.1:8014"), Ok(()));
+}
+
+/// A client of this machine comes by a process of the engine's, which takes its time: nothing of
+/// that is seen in the container.
+#[test]
+fn who_waits_for_the_engine_s_own_proxy_keeps_it_awake() {
+    let Some(stage) = Stage::start("drproxy", "idle: {poll: 100ms, stop_timeout: 2s}") else {
+        return;
+    };
+    stage.enter();
+    let args = ["--stop-signal=KILL", "--label", "proxy.idle_timeout=1s", "-p", "8020:80"];
+    stage.create("slow", WEB, &args);
+    stage.until_held("slow");
+    over_tcp("127.0.0.1:8020").unwrap();
+    until("its rule has gone", || !stage.rules().contains("8020"));
+    let proxies = proxies_of(8020);
+    assert!(!proxies.is_empty(), "the engine has none");
+    proxies.iter().for_each(|pid| kill(*pid, Signal::STOP));
+    let asked = thread::scope(|scope| {
+        let asked = scope.spawn(|| {
+            stage.enter();
+            over_tcp("127.0.0.1:8020")
+        });
+        let looks = || stage.log.lock().unwrap().iter().filter(|one| is_a_look(one)).count();
+        let before = looks();
+        until("it was looked at three times before being put to sleep", || looks() >= before + 3);
+        proxies.iter().for_each(|pid| kill(*pid, Signal::CONT));
+        asked.join().unwrap()
+    });
+    assert_eq!(asked, Ok(()));
+    stage.until_is("slow", "asleep");
+}
+
+/// Whether this line tells of a door that goes up before the last look.
+fn is_a_look(line: &str) -> bool {
+    line.contains("own/slow: redirect door at 0.0.0.0:8020")
+}
+
+/// The processes that pass on what comes to this port.
+fn proxies_of(port: u16) -> Vec<u32> {
+    let wanted = format!("-host-port\0{port}\0");
+    let all = fs::read_dir("/proc").unwrap().flatten();
+    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let is_it = |pid: &u32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains(&wanted)
+    };
+    pids.filter(is_it).collect()
 }
 
 /// Asks at random around the moment at which it falls asleep, until it has slept that often.

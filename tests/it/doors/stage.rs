@@ -333,7 +333,7 @@ pub fn until(what: &str, mut is: impl FnMut() -> bool) {
     }
 }
 
-fn kill(id: u32, signal: Signal) {
+pub fn kill(id: u32, signal: Signal) {
     let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
     let _ = kill_process(pid.unwrap(), signal);
 }
