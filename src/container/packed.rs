@@ -252,14 +252,17 @@ impl Pack for String {
     }
 }
 
-/// A port's kind.
+/// A port's kind, or what an image mostly has.
 impl Pack for Cow<'static, str> {
     fn pack(&self, to: &mut Vec<u8>) {
         pack_text(self, to);
     }
 
     fn unpack(from: &mut Rest<'_>) -> Cow<'static, str> {
-        port::kind(from.text().into())
+        match from.text() {
+            "" => Cow::Borrowed(""),
+            text => port::kind(text.into()),
+        }
     }
 }
 
