@@ -81,6 +81,10 @@ impl Ground<'_> {
     fn create(&self, name: &str, script: &str, labels: &Value) {
         let mut labels = labels.clone();
         labels["proxy.idle_timeout"] = "1h".into();
+        // A shell that has only just begun heeds no signal yet: that is not waited for a minute.
+        if labels.get("proxy.stop_timeout").is_none() {
+            labels["proxy.stop_timeout"] = "5s".into();
+        }
         let body = json!({
             "Image": "drowse-test:latest", "Cmd": ["sh", "-c", script], "Labels": labels,
         });
