@@ -257,7 +257,8 @@ fn whatever_was_asked_rightly_is_read() {
         assert_eq!(refused, one.status >= 400, "{}: {read}", one.name);
         count += 1;
     }
-    assert!(count > 150, "{count}");
+    // What is committed alone; beside all that was recorded there are many more.
+    assert!(count > 100, "{count}");
 }
 
 /// What a GET asked is answered on a connection that may be kept only where PVE keeps it.
