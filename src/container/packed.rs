@@ -259,10 +259,7 @@ impl Pack for Cow<'static, str> {
     }
 
     fn unpack(from: &mut Rest<'_>) -> Cow<'static, str> {
-        match from.text() {
-            "" => Cow::Borrowed(""),
-            text => port::kind(text.into()),
-        }
+        port::common(from.text().into())
     }
 }
 

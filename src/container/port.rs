@@ -62,14 +62,14 @@ fn port(port: types::Port) -> Port {
         ip: port.ip.filter(|ip| !ip.is_empty()),
         private_port: port.private_port,
         public_port: port.public_port.filter(|port| *port > 0),
-        kind: kind(port.kind.into()),
+        kind: if port.kind.is_empty() { "tcp".into() } else { common(port.kind.into()) },
     }
 }
 
 /// What is common takes no memory.
-pub fn kind(told: Cow<'_, str>) -> Cow<'static, str> {
+pub fn common(told: Cow<'_, str>) -> Cow<'static, str> {
     match told.as_ref() {
-        "tcp" | "" => "tcp".into(),
+        "tcp" => "tcp".into(),
         "udp" => "udp".into(),
         _ => Cow::Owned(told.into_owned()),
     }

@@ -14,6 +14,9 @@ use crate::net::door::limits::{HERD_AT_ONCE, HERD_EVERY};
 
 /// So many times as long as the fastest has taken may another take.
 const PATIENCE: u32 = 8;
+/// Twice as long each time that somebody was called back and nobody has arrived since, up to so
+/// often: a server that takes nobody is not asked for ever more.
+const SETBACKS: u32 = 6;
 
 /// A door's herd.
 #[derive(Debug, Default)]
@@ -23,6 +26,8 @@ pub struct Herd {
     leaving: Vec<(Instant, Visitor)>,
     /// The shortest way so far.
     fastest: Option<Duration>,
+    /// Times in a row that somebody was called back.
+    setbacks: u32,
     at: Option<Instant>,
 }
 
@@ -30,7 +35,7 @@ impl Herd {
     /// These, in this order, from now on. Nothing is known of their way yet.
     pub fn new(waiting: Vec<Visitor>, now: Instant) -> Herd {
         let at = (!waiting.is_empty()).then_some(now);
-        Herd { waiting: waiting.into(), leaving: Vec::new(), fastest: None, at }
+        Herd { waiting: waiting.into(), leaving: Vec::new(), fastest: None, setbacks: 0, at }
     }
 
     /// Whether all are where they should be.
@@ -56,7 +61,8 @@ impl Herd {
     /// Who has been on the way for too long, to be called back: they are the next to be sent.
     pub fn stuck(&mut self, now: Instant) -> Vec<Visitor> {
         let Some(fastest) = self.fastest else { return Vec::new() };
-        let patience = (fastest * PATIENCE).max(2 * HERD_EVERY);
+        let patience =
+            (fastest * PATIENCE).max(2 * HERD_EVERY) * (1 << self.setbacks.min(SETBACKS));
         let is_stuck = |since: Instant| now.saturating_duration_since(since) >= patience;
         let mut stuck = Vec::new();
         self.leaving.retain(|(since, visitor)| {
@@ -65,6 +71,7 @@ impl Herd {
             }
             !is_stuck(*since)
         });
+        self.setbacks += u32::from(!stuck.is_empty());
         stuck.iter().rev().for_each(|visitor| self.waiting.push_front(*visitor));
         stuck
     }
@@ -73,6 +80,7 @@ impl Herd {
     pub fn arrived(&mut self, visitor: Visitor, now: Instant) {
         let Some(at) = self.leaving.iter().position(|(_, one)| *one == visitor) else { return };
         let (since, _) = self.leaving.remove(at);
+        self.setbacks = 0;
         let took = now.saturating_duration_since(since);
         self.fastest = Some(self.fastest.map_or(took, |fastest| fastest.min(took)));
     }
@@ -122,7 +130,11 @@ mod tests {
         assert_eq!(herd.stuck(ms(39)), []);
         assert_eq!(herd.stuck(ms(40)), all[1..]);
         assert_eq!(herd.next(ms(40), ALL), all[1..]);
-        assert_eq!(herd.stuck(ms(41)), [], "it has begun anew");
+        assert_eq!(herd.stuck(ms(119)), [], "it has begun anew, and has twice as long");
+        assert_eq!(herd.stuck(ms(120)), all[1..]);
+        herd.next(ms(120), ALL);
+        herd.arrived(all[1], ms(121));
+        assert_eq!(herd.stuck(ms(160)), all[2..], "the server takes somebody again");
     }
 
     #[test]
